@@ -1,5 +1,10 @@
 package ingest
 
+import (
+	"fmt"
+	"hash/fnv"
+)
+
 // SignalKind is the type of a signal's values.
 type SignalKind uint8
 
@@ -41,14 +46,9 @@ type Signal struct {
 // uses Signal.ID. Safe for concurrent use.
 type Catalogue struct {
 	signals []Signal
+	names   nameTable
+	ids     map[uint32]int
 }
-
-// BuiltinCatalogue is the catalogue without user signals.
-func BuiltinCatalogue() *Catalogue { panic("not built yet") }
-
-// LoadCatalogue reads a user's signal file over the built-in signals; name stands in error messages
-// (file:line:column with the line and a caret). Empty content gives the built-in catalogue.
-func LoadCatalogue(name string, content []byte) (*Catalogue, error) { panic("not built yet") }
 
 // Len is the number of signals.
 func (c *Catalogue) Len() int { return len(c.signals) }
@@ -57,16 +57,21 @@ func (c *Catalogue) Len() int { return len(c.signals) }
 func (c *Catalogue) Signal(i int) *Signal { return &c.signals[i] }
 
 // Lookup returns the index of the signal of that name, without allocating.
-func (c *Catalogue) Lookup(name []byte) (int, bool) { panic("not built yet") }
+func (c *Catalogue) Lookup(name []byte) (int, bool) { return c.names.lookup(name) }
 
 // Index is Lookup for a string.
-func (c *Catalogue) Index(name string) (int, bool) { panic("not built yet") }
+func (c *Catalogue) Index(name string) (int, bool) { return c.names.lookup([]byte(name)) }
 
 // IndexID returns the index of the signal with that stored id.
-func (c *Catalogue) IndexID(id uint32) (int, bool) { panic("not built yet") }
+func (c *Catalogue) IndexID(id uint32) (int, bool) {
+	i, ok := c.ids[id]
+	return i, ok
+}
 
 // Nearest returns the known name closest to a mistyped one, empty when none is close.
-func (c *Catalogue) Nearest(name string) string { panic("not built yet") }
+func (c *Catalogue) Nearest(name string) string {
+	return nearest(name, namesOf(c.signals))
+}
 
 // InRange reports whether v may be kept as a value of s (S6): within its range and no sentinel.
 func (s *Signal) InRange(v float64) bool {
@@ -79,4 +84,25 @@ func (s *Signal) InRange(v float64) bool {
 		}
 	}
 	return true
+}
+
+// newCatalogue indexes checked signals: their names are distinct. It refuses two names of one id.
+func newCatalogue(signals []Signal) (*Catalogue, error) {
+	c := &Catalogue{signals: signals, names: newNameTable(signals), ids: make(map[uint32]int, len(signals))}
+	for i := range c.signals {
+		s := &c.signals[i]
+		s.ID = signalID(s.Name)
+		if j, taken := c.ids[s.ID]; taken {
+			return nil, fmt.Errorf("signal %q has the stored id %08x of signal %q: choose another name", s.Name, s.ID, signals[j].Name)
+		}
+		c.ids[s.ID] = i
+	}
+	return c, nil
+}
+
+// signalID is FNV-1a of the name: documents on disk name signals by it.
+func signalID(name string) uint32 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(name)) // a hash never fails to write
+	return h.Sum32()
 }
