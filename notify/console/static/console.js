@@ -46,7 +46,7 @@ function leadRow(l) {
     h("span", { class: "title" }, (l.causes || []).map((c) => c.title || c.item || c.rule).join(", ") || "no open cause"),
     h("span", { class: "when", title: clock(l.updated) }, ago(l.updated)),
     h("span", { class: "sub" }, l.dealer ? l.dealer + " · " : "", l.model ? l.model + " · " : "", h("span", { class: "vin" }, l.vin),
-      l.last_reaction ? " · owner " + l.last_reaction : "", l.suggested_action ? " · " + l.suggested_action : "", l.reason ? " · " + l.reason : "")));
+      l.owner && l.owner.last_reaction ? " · owner " + l.owner.last_reaction : "", l.suggested_action ? " · " + l.suggested_action : "", l.reason ? " · " + l.reason : "")));
 }
 const worst = (l) => ["overdue", "due", "soon"].find((x) => (l.causes || []).some((c) => c.level === x)) || "warning";
 
