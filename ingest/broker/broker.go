@@ -15,13 +15,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
-	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/milepost-io/milepost/ingest"
 )
@@ -43,13 +46,12 @@ type Broker struct {
 
 	listener net.Listener
 	server   *mqtt.Server
-	// draining is closed when publishes are no longer taken, ended when connections are let go.
-	draining, ended chan struct{}
+	large    *semaphore.Weighted // memory of large packets, see frames
 
-	mu    sync.Mutex
-	conns map[*conn]struct{}
-	// handlers counts the goroutines of connections.
-	handlers sync.WaitGroup
+	mu       sync.Mutex
+	conns    map[*conn]struct{}
+	stopping bool
+	handlers sync.WaitGroup // the goroutines of connections
 }
 
 // New checks the options. It opens nothing and starts nothing.
@@ -63,12 +65,11 @@ func New(opts Options) (*Broker, error) {
 		return nil, err
 	}
 	return &Broker{
-		opts:     opts,
-		routes:   rs,
-		log:      newLimitedLog(opts.Logger),
-		draining: make(chan struct{}),
-		ended:    make(chan struct{}),
-		conns:    make(map[*conn]struct{}),
+		opts:   opts,
+		routes: rs,
+		log:    newLimitedLog(opts.Logger),
+		large:  semaphore.NewWeighted(largeBudget),
+		conns:  make(map[*conn]struct{}),
 	}, nil
 }
 
@@ -115,17 +116,10 @@ func (b *Broker) Run(ctx context.Context) error {
 	if err := b.server.Serve(); err != nil {
 		return fmt.Errorf("mqtt broker: %w", err)
 	}
-	var g errgroup.Group
-	accepting, stop := context.WithCancel(ctx)
-	g.Go(func() error {
-		defer stop() // a listener that fails ends the broker
-		return b.accept(accepting)
-	})
-	<-accepting.Done()
+	err := b.accept(ctx)
 	b.drain()
-	err := errors.Join(b.server.Close(), g.Wait())
 	b.handlers.Wait()
-	return err
+	return errors.Join(err, b.server.Close())
 }
 
 // newServer configures mochi to keep nothing: no retained messages, no topic aliases, no queue to speak
@@ -150,30 +144,34 @@ func (b *Broker) newServer() *mqtt.Server {
 	})
 }
 
-// drain stops taking publishes and waits until those taken are acknowledged, or DrainTimeout.
+// drain takes no further publish, waits until those taken are acknowledged or DrainTimeout has passed,
+// and closes the connections.
 func (b *Broker) drain() {
-	b.listener.Close()
-	close(b.draining)
-	deadline := time.NewTimer(b.opts.DrainTimeout)
-	defer deadline.Stop()
-	for _, c := range b.connections() {
-		if !c.awaitIdle(deadline.C) {
-			b.log.warn(causeDrain).Msg("mqtt broker stops with messages that are not durable yet; they stay unacknowledged and their clients send them again")
-			break
-		}
+	b.mu.Lock()
+	b.stopping = true
+	conns := slices.Collect(maps.Keys(b.conns))
+	b.mu.Unlock()
+
+	var timedOut atomic.Bool
+	timer := time.AfterFunc(b.opts.DrainTimeout, func() {
+		timedOut.Store(true)
+		closeAll(conns) // ends the waits below
+	})
+	defer timer.Stop()
+	for _, c := range conns {
+		c.startDrain()
 	}
-	close(b.ended)
-	for _, c := range b.connections() {
-		c.Conn.Close()
+	for _, c := range conns {
+		c.awaitDrained()
 	}
+	if timedOut.Load() {
+		b.log.warn(causeDrain).Msg("mqtt broker stopped before everything taken was durable; clients send again what was not acknowledged")
+	}
+	closeAll(conns)
 }
 
-func (b *Broker) connections() []*conn {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	cs := make([]*conn, 0, len(b.conns))
-	for c := range b.conns {
-		cs = append(cs, c)
+func closeAll(conns []*conn) {
+	for _, c := range conns {
+		c.Close()
 	}
-	return cs
 }
