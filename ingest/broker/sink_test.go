@@ -2,6 +2,7 @@ package broker
 
 import (
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/milepost-io/milepost/ingest"
@@ -106,9 +107,11 @@ type autoSink struct {
 	every   time.Duration
 }
 
-func newAutoSink(every time.Duration) *autoSink {
+// newAutoSink must be called before the broker is started, so that it outlives it.
+func newAutoSink(t testing.TB, every time.Duration) *autoSink {
 	s := &autoSink{wake: make(chan struct{}, 1), done: make(chan struct{}), every: every}
 	go s.run()
+	t.Cleanup(func() { close(s.wake); <-s.done })
 	return s
 }
 
@@ -140,10 +143,4 @@ func (s *autoSink) run() {
 			}
 		}
 	}
-}
-
-// close is called when nothing can Take any more.
-func (s *autoSink) close() {
-	close(s.wake)
-	<-s.done
 }
