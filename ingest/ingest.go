@@ -11,7 +11,7 @@ import (
 	"encoding/binary"
 )
 
-// Type is the kind of an event (PRODUCT: what goes in).
+// Type is the kind of an event.
 type Type uint8
 
 const (
@@ -21,9 +21,12 @@ const (
 	Service
 	Feedback
 	Erase
+
+	// Unknown stands for a type that could not be told; no set holds it.
+	Unknown Type = 255
 )
 
-// TypeNames are the names of the types on the wire, by Type.
+// typeNames are the names of the types on the wire, by Type.
 var typeNames = [...]string{"telemetry", "vehicle", "party", "service", "feedback", "erase"}
 
 func (t Type) String() string {
