@@ -98,7 +98,7 @@ func (l *language) parse(src string) (*ast.AST, *Error) {
 		return nil, invalidUTF8(src)
 	}
 	tree, errs := l.parser.Parse(common.NewTextSource(src))
-	if e := firstError(errs); e != nil {
+	if e := firstError(errs, src); e != nil {
 		return nil, e
 	}
 	factory := ast.NewExprFactory()
@@ -117,45 +117,5 @@ func (l *language) parse(src string) (*ast.AST, *Error) {
 // condition is not CEL and is refused in cel-go's words.
 func (l *language) check(tree *ast.AST, src string) *Error {
 	_, errs := checker.Check(tree, common.NewTextSource(src), l.checker)
-	return firstError(errs)
-}
-
-// firstError is the first mistake by place, in our words where cel-go's need them.
-func firstError(errs *common.Errors) *Error {
-	if errs == nil || len(errs.GetErrors()) == 0 {
-		return nil
-	}
-	first := errs.GetErrors()[0]
-	for _, e := range errs.GetErrors()[1:] {
-		if before(e.Location, first.Location) {
-			first = e
-		}
-	}
-	out := &Error{Line: max(first.Location.Line(), 1), Column: max(first.Location.Column()+1, 1)}
-	switch msg := strings.TrimPrefix(first.Message, "Syntax error: "); {
-	case strings.Contains(msg, "recursion limit"):
-		out.Msg = fmt.Sprintf("nested deeper than %d", MaxDepth)
-	default:
-		out.Msg = strings.ReplaceAll(msg, "<EOF>", "the end")
-	}
-	return out
-}
-
-func before(a, b common.Location) bool {
-	return a.Line() < b.Line() || a.Line() == b.Line() && a.Column() < b.Column()
-}
-
-func invalidUTF8(src string) *Error {
-	e := &Error{Line: 1, Column: 1, Msg: "the text is not valid UTF-8"}
-	for i, r := range src {
-		if r == utf8.RuneError {
-			if _, n := utf8.DecodeRuneInString(src[i:]); n == 1 {
-				break
-			}
-		}
-		if e.Column++; r == '\n' {
-			e.Line, e.Column = e.Line+1, 1
-		}
-	}
-	return e
+	return firstError(errs, src)
 }
