@@ -44,7 +44,7 @@ func (sc scale) allows(from, v, at, e int64) bool {
 // judge decides on a value that is not late and moves the counter.
 func (c *Counter) judge(sc scale, v, e int64) Verdict {
 	out := Verdict{Before: c.Value, WasKnown: c.Known}
-	if v == 0 { // S20
+	if v == 0 || v < 0 && !c.Known { // S20
 		out.Fate, out.After = Ignored, c.Value
 		return out
 	}

@@ -102,7 +102,7 @@ func meaningOf(first, every [dims]int64) uint32 {
 			}
 		}
 	}
-	return uint32(h>>32) ^ uint32(h)
+	return max(1, uint32(h>>32)^uint32(h)) // 0 is what an item has before its first look
 }
 
 const (
