@@ -6,8 +6,10 @@ import "github.com/milepost-io/milepost/rules/plan"
 //
 //	"v"         hot: everything a telemetry record touches, below
 //	"profile"   the merged profile, canonical JSON (S8)
-//	"services"  the services on file, JSON (S28, S33)
-//	"days"      the last accepted readings of the past 36 local days (S33)
+//	"records"   the services that can still matter to an item, per item (S28)
+//	"days"      the accepted readings at the end of past local days (S33)
+//	"services"  the newest services as told, JSON: history, and duplicates (S5)
+//	"open"      what is open now by name: firing rules, items that are not ok, JSON
 //	"ring"      fingerprints of the last 8 events of each type but telemetry (S5)
 //	"reaction"  the last reaction of the owner and of the dealer, JSON
 //
@@ -29,7 +31,9 @@ const docFormat = 1
 const (
 	subHot      = "v"
 	subProfile  = "profile"
+	subRecords  = "records"
 	subServices = "services"
+	subOpen     = "open"
 	subDays     = "days"
 	subRing     = "ring"
 	subReaction = "reaction"
@@ -40,7 +44,7 @@ const never = -1 << 62
 
 // header is the fixed part of the hot document. Times are Unix ms.
 type header struct {
-	Format                                                  uint32
+	Format                                                            uint32
 	Slots, Sets, Rules, Items, Causes, Facts, Applies, Codes, Strings uint32
 
 	// Flags: see below.
@@ -57,19 +61,25 @@ type header struct {
 
 	// OdometerAt and HoursAt are the newest samples of the two counters, taken or not (S4, S25).
 	OdometerAt, HoursAt int64
-	Odometer, Hours     plan.Counter
-	// DayStart and DayEnd bound the local day of the newest accepted reading; DayKM, DayHours are the
-	// readings at its end so far.
-	DayStart, DayEnd int64
+	plan.Core
+	// Horizon is how far the readings may go before an item can change.
+	Horizon plan.Horizon
 
 	// ProfileAt is the time of the newest vehicle event (S8), ContactAt its arrival.
 	ProfileAt, ContactAt int64
-	// NextHour and NextDay are the next hourly evaluation (S11) and the next start of a local day (S30);
-	// 0: none.
+	// NextHour is the next hourly evaluation (S11), NextDay the next day on which an item can change
+	// (S30); 0: none.
 	NextHour, NextDay int64
+	// Armed is when the document's timer goes off; 0: not armed.
+	Armed int64
+	// Today is the day that has started by the clock until TodayEnds (S30).
+	TodayEnds int64
+	Today     plan.Day
+	// InService is the day of the profile's in_service.
+	InService plan.Day
 
-	// PlanKey names the plan, FactsHash what the party was last told.
-	PlanKey, FactsHash uint64
+	// ZoneKey names the vehicle's zone, PlanKey its plan (0: none), FactsHash what its party last heard.
+	ZoneKey, PlanKey, FactsHash uint64
 	// Lead counts the leads of this vehicle, LeadEvents the events of the newest.
 	Lead, LeadEvents uint32
 }
@@ -123,24 +133,23 @@ const (
 	criticalNow             // the open alert was critical when it fired
 )
 
-// itemState is a maintenance item of the vehicle.
-type itemState struct {
-	Key uint64
-	plan.ItemState
-}
-
 // cause is one reason why the vehicle's lead is open: an item at a baseline or a rule's episode (S44).
 type cause struct {
 	Key uint64
-	// At is the baseline or t0; Since when it became a cause.
-	At, Since int64
+	// At is the service time of the baseline, or t0; N tells baselines without a service apart.
+	At int64
+	// Since is when it became a cause.
+	Since int64
 	// Level of an item (soon, due, overdue); 0 for a rule.
-	Level, Kind uint32
+	Level uint32
+	Kind  uint16
+	Pad   uint16
+	N     uint64
 }
 
 // Kinds of a cause.
 const (
-	causeItem uint32 = 1 + iota
+	causeItem uint16 = 1 + iota
 	causeRule
 )
 

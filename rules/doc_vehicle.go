@@ -3,6 +3,8 @@ package rules
 import (
 	"cmp"
 	"slices"
+
+	"github.com/milepost-io/milepost/rules/plan"
 )
 
 // vehicle is the hot document opened for a step: copied out of the document, changed, copied back. Its
@@ -12,7 +14,7 @@ type vehicle struct {
 	slots   []slot
 	sets    []set
 	rules   []ruleState
-	items   []itemState
+	items   []plan.ItemState
 	causes  []cause
 	facts   []fact
 	applies []uint64
@@ -56,7 +58,7 @@ func (v *vehicle) open(doc []byte) (bool, error) {
 
 // reset makes v a vehicle nobody has heard of.
 func (v *vehicle) reset() {
-	v.header = header{Format: docFormat, L: never, Tau: never, OdometerAt: never, HoursAt: never, ProfileAt: never}
+	v.header = header{Format: docFormat, L: never, Tau: never, OdometerAt: never, HoursAt: never, ProfileAt: never, InService: plan.NoDay}
 	v.slots, v.sets, v.rules, v.items = v.slots[:0], v.sets[:0], v.rules[:0], v.items[:0]
 	v.causes, v.facts, v.applies = v.causes[:0], v.facts[:0], v.applies[:0]
 	v.codes, v.strings = v.codes[:0], v.strings[:0]

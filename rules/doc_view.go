@@ -3,6 +3,8 @@ package rules
 import (
 	"errors"
 	"unsafe"
+
+	"github.com/milepost-io/milepost/rules/plan"
 )
 
 // The one file that looks at document bytes as structs. Documents are little-endian, as every machine
@@ -41,7 +43,8 @@ const (
 	slotSize   = int(unsafe.Sizeof(slot{}))
 	setSize    = int(unsafe.Sizeof(set{}))
 	ruleSize   = int(unsafe.Sizeof(ruleState{}))
-	itemSize   = int(unsafe.Sizeof(itemState{}))
+	itemSize   = int(unsafe.Sizeof(plan.ItemState{}))
 	causeSize  = int(unsafe.Sizeof(cause{}))
+	recordSize = int(unsafe.Sizeof(plan.Record{}))
 	factSize   = int(unsafe.Sizeof(fact{}))
 )

@@ -50,7 +50,10 @@ func (l *loader) rule(n *node) {
 	if v, ok := m["message"]; ok {
 		l.ruleMessages(r, v)
 	}
-	r.index = len(l.program.Rules)
+	if len(l.problems) > 0 || r.when == nil {
+		return // the program will not be used; go on for the other mistakes
+	}
+	r.meaning, r.index = r.meaningOf(), len(l.program.Rules)
 	l.program.Rules = append(l.program.Rules, r)
 }
 

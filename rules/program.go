@@ -23,8 +23,12 @@ type Program struct {
 	// and nowhere else. hourly are those evaluated at full hours (S11), ascending like all of these.
 	rulesOf [][]int32
 	hourly  []int32
-	// factual are the rules that read a fact of the profile or of the service history.
-	factual []int32
+	// rulesOfFact are the rules that read a fact, by its place among the facts of a document.
+	rulesOfFact [][]int32
+	ruleByKey   map[uint64]*Rule
+	planByKey   map[uint64]*Plan
+	// items are the items of all plans.
+	items map[string]bool
 	// byID are the catalogue's signals by stored id, to meet the slots of a document in one pass.
 	byID []signalID
 	// readPosition by catalogue index: latitude and longitude are stored when a rule reads them.
@@ -93,6 +97,8 @@ func (p *Program) link(env *cond.Env) {
 	p.env = env
 	p.rulesOf = make([][]int32, p.catalogue.Len())
 	p.read = make([]bool, p.catalogue.Len())
+	p.rulesOfFact = make([][]int32, len(env.Facts())+2*len(env.Items()))
+	p.ruleByKey, p.planByKey, p.items = map[uint64]*Rule{}, map[uint64]*Plan{}, map[string]bool{}
 	for i := range p.catalogue.Len() {
 		p.byID = append(p.byID, signalID{p.catalogue.Signal(i).ID, int32(i)})
 	}
@@ -105,10 +111,41 @@ func (p *Program) link(env *cond.Env) {
 		if r.reads((*cond.Cond).Hourly) {
 			p.hourly = append(p.hourly, int32(r.index))
 		}
-		if r.reads(func(c *cond.Cond) bool { return len(c.Facts())+len(c.Items()) > 0 }) {
-			p.factual = append(p.factual, int32(r.index))
+		p.linkFacts(r)
+		p.ruleByKey[r.key] = r
+	}
+	for _, pl := range p.Plans {
+		p.planByKey[pl.key] = pl
+		for i := range pl.Items {
+			p.items[pl.Items[i].ID] = true
 		}
 	}
+}
+
+// linkFacts enters a rule under the facts it reads; those of applies_to count (S11).
+func (p *Program) linkFacts(r *Rule) {
+	facts := len(p.env.Facts())
+	for _, c := range []*cond.Cond{r.when, r.until, r.appliesTo} {
+		if c == nil {
+			continue
+		}
+		for _, f := range c.Facts() {
+			p.rulesOfFact[f] = append(p.rulesOfFact[f], int32(r.index))
+		}
+		for _, i := range c.Items() {
+			at := facts + 2*i
+			p.rulesOfFact[at] = append(p.rulesOfFact[at], int32(r.index))
+			p.rulesOfFact[at+1] = append(p.rulesOfFact[at+1], int32(r.index))
+		}
+	}
+}
+
+// place is where a rule stands among the rules; -1 when it is gone.
+func (p *Program) place(id string) int {
+	if r := p.ruleByKey[hash64("rule", id)]; r != nil {
+		return r.index
+	}
+	return -1
 }
 
 // reads reports whether one of the rule's conditions has a property.
@@ -135,17 +172,23 @@ func (r *Rule) meaningOf() uint64 {
 	return hash64("meaning", newID("when").text(r.when.Meaning()).int(r.For).text(until).id(""))
 }
 
-// bits is a set of small numbers that is emptied as it is read, in ascending order. Its two levels make
+// ruleSet is a set of small numbers that is emptied as it is read, in ascending order. Its two levels make
 // a sparse set of ten thousand rules as cheap as one of ten.
-type bits struct{ words, summary []uint64 }
+type ruleSet struct{ words, summary []uint64 }
 
-func newBits(n int) bits {
+func newRuleSet(n int) ruleSet {
 	w := (n + 63) / 64
-	return bits{make([]uint64, w), make([]uint64, (w+63)/64)}
+	return ruleSet{make([]uint64, w), make([]uint64, (w+63)/64)}
 }
 
-func (b *bits) add(i int32) {
+func (b *ruleSet) add(i int32) {
 	w := i >> 6
 	b.words[w] |= 1 << (i & 63)
 	b.summary[w>>6] |= 1 << (w & 63)
+}
+
+// reset empties the set.
+func (b *ruleSet) reset() {
+	clear(b.words)
+	clear(b.summary)
 }

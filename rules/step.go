@@ -5,6 +5,7 @@ import (
 
 	"github.com/milepost-io/milepost/ingest"
 	"github.com/milepost-io/milepost/rules/cond"
+	"github.com/milepost-io/milepost/rules/plan"
 	"github.com/milepost-io/milepost/state"
 )
 
@@ -26,15 +27,22 @@ type Step struct {
 	// Scratch, reused from input to input.
 	ev    ingest.Event
 	frame *cond.Frame
-	due   bits
+	due   ruleSet
 	v     vehicle
 	in    input
 	sub   subs
+	// state lends the vehicle to the plan package and keeps its slices.
+	state       plan.State
+	changes     []plan.Change
+	causes      []cause
+	factsBefore factCopy
+	itemsBefore []plan.ItemState
+	buf         []byte
 }
 
 // NewStep makes a Step.
 func NewStep(opts StepOptions) (*Step, error) {
-	s := &Step{opts: opts, zones: newZones(), sub: newSubs()}
+	s := &Step{opts: opts, zones: zones{}, sub: newSubs()}
 	prog, err := Load(nil, ingest.BuiltinCatalogue())
 	if err != nil {
 		return nil, fmt.Errorf("new step: %w", err)
@@ -49,9 +57,11 @@ func (s *Step) Apply(c *state.Context, in *state.Input) {
 		return
 	}
 	outcome := s.apply(in)
-	c.Outcome(outcome)
-	if outcome == state.Duplicate {
-		return
+	if outcome != state.Quarantined {
+		c.Outcome(outcome)
+	}
+	if outcome == state.Duplicate || outcome == state.Quarantined {
+		return // no trace is left (S6)
 	}
 	if outcome == state.Applied {
 		s.runItems()
@@ -81,7 +91,7 @@ func (s *Step) Wake(c *state.Context) {
 		return
 	}
 	s.in.timer = true
-	s.in.at = s.in.now
+	s.v.Armed = 0
 	day := s.v.NextDay != 0 && s.v.NextDay <= s.in.now
 	hour := s.v.NextHour != 0 && s.v.NextHour <= s.in.now
 	if day {
@@ -102,9 +112,12 @@ func (s *Step) finish() {
 	if s.in.stateChanged {
 		s.updateLead()
 	}
-	s.armTimers()
-	s.store()
 	s.emit()
+	wake := s.nextWake()
+	s.store()
+	if wake != 0 {
+		s.in.c.WakeAt(s.sub.hot, wake)
+	}
 }
 
 // begin opens the vehicle of the context.
@@ -124,6 +137,8 @@ func (s *Step) begin(c *state.Context) bool {
 
 // store writes the vehicle back.
 func (s *Step) store() {
+	s.storeOpen()
+	s.storeCold()
 	s.v.write(s.in.c.Resize(s.sub.hot, s.v.size()))
 }
 

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"github.com/milepost-io/milepost/rules/plan"
 	"github.com/milepost-io/milepost/state"
 )
 
@@ -31,10 +32,25 @@ type input struct {
 	// Events in the order of S7.
 	odometer, cancelled, done, levels, alerts, leads []Event
 
-	profile *profile // loaded on first use
-	stored  bool     // profile was changed
-	open    *openDoc // loaded on first use
+	// cause of lower levels (S36), and the service applied in this step (S34).
+	cause    plan.Cause
+	serviced uint32
+	// evaluate: the items must be looked at, whatever the horizon says.
+	evaluate bool
+
+	// A vehicle event: the owner and dealer before it.
+	formerOwner, formerDealer string
+	ownerChanged              bool
+	// feedback to pass on.
+	feedback []byte
+	// remembered puts an applied event into the duplicate memory.
+	remembered func()
+
+	// Documents loaded on first use, and whether the days and records were.
+	profile *profile
+	open    *openDoc
 	history *history
+	cold    bool
 }
 
 func (in *input) reset(c *state.Context) {
@@ -51,8 +67,8 @@ func (in *input) reset(c *state.Context) {
 func (in *input) markChanged(signal int) { in.changed[signal>>6] |= 1 << (signal & 63) }
 
 // subs are the names of a vehicle's documents, as the context takes them.
-type subs struct{ hot, profile, services, days, ring, reaction, open []byte }
+type subs struct{ hot, profile, services, records, days, ring, reaction, open []byte }
 
 func newSubs() subs {
-	return subs{[]byte(subHot), []byte(subProfile), []byte(subServices), []byte(subDays), []byte(subRing), []byte(subReaction), []byte(subOpen)}
+	return subs{[]byte(subHot), []byte(subProfile), []byte(subServices), []byte(subRecords), []byte(subDays), []byte(subRing), []byte(subReaction), []byte(subOpen)}
 }

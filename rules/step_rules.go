@@ -3,7 +3,6 @@ package rules
 import (
 	"math"
 	"math/bits"
-	"time"
 
 	"github.com/milepost-io/milepost/rules/cond"
 )
@@ -132,10 +131,7 @@ func (s *Step) fillFacts(tau int64) {
 		return
 	}
 	km, known := v.odometerKM()
-	today := 0.0
-	if s.hasDays {
-		today = float64(dayNumber(tau, s.location()))
-	}
+	today := float64(s.zone().DayOf(tau))
 	for i := range f.KMSince {
 		f.KMSince[i], f.DaysSince[i] = math.NaN(), math.NaN()
 		if at := len(f.Facts) + 2*i; at+1 < len(v.facts) {
@@ -147,13 +143,6 @@ func (s *Step) fillFacts(tau int64) {
 			}
 		}
 	}
-}
-
-// dayNumber is the local calendar date of a time as days since 1970-01-01.
-func dayNumber(ms int64, loc *time.Location) int64 {
-	t := time.UnixMilli(ms).In(loc)
-	_, offset := t.Zone()
-	return floorDiv(ms+int64(offset)*1000, 86_400_000)
 }
 
 func floorDiv(a, b int64) int64 {

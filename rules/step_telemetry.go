@@ -1,7 +1,11 @@
 package rules
 
 import (
+	"bytes"
+	"slices"
+
 	"github.com/milepost-io/milepost/ingest"
+	"github.com/milepost-io/milepost/rules/cond"
 	"github.com/milepost-io/milepost/state"
 )
 
@@ -118,7 +122,48 @@ func (s *Step) setSlot(signal int, id uint32, value float64, e int64) {
 	if sl.Seen > 0 && sl.Value != value {
 		s.in.markChanged(signal)
 	}
+	if value == 1 && sl.Seen > 0 && sl.Value == 0 && (signal == s.rules.ignition || signal == s.rules.engine) {
+		s.v.PowerOn() // a cycle of S24
+	}
 	sl.Seen = min(sl.Seen+1, 2)
 	sl.Value, sl.At = value, e
 	s.markSignal(signal)
+}
+
+// maxCodes bounds a set, in bytes of its stored form (E11).
+const maxCodes = 4096
+
+// applySet takes the full content of a set signal (S19).
+func (s *Step) applySet(x *ingest.Set, e int64) {
+	v := &s.v
+	id := s.prog.catalogue.Signal(x.Signal).ID
+	k := v.set(id)
+	if k < 0 {
+		k = v.addSet(id)
+	}
+	if e < v.sets[k].At {
+		return
+	}
+	slices.SortFunc(x.Codes, bytes.Compare)
+	codes := cond.Codes(s.buf[:0])
+	for i, code := range x.Codes {
+		if i > 0 && bytes.Equal(code, x.Codes[i-1]) {
+			continue
+		}
+		if len(codes)+len(code) >= maxCodes {
+			s.in.c.Count("left_out", "codes", len(x.Codes)-i)
+			break
+		}
+		codes, _ = cond.AppendCode(codes, code)
+	}
+	s.buf = codes
+	if !bytes.Equal(codes, v.codesOf(k)) {
+		if v.sets[k].Seen > 0 {
+			s.in.markChanged(x.Signal)
+		}
+		v.setCodes(k, codes)
+	}
+	v.sets[k].Seen = min(v.sets[k].Seen+1, 2)
+	v.sets[k].At = e
+	s.markSignal(x.Signal)
 }

@@ -22,3 +22,14 @@ func (e *Error) Text() string {
 	}
 	return fmt.Sprintf("%s; did you mean `%s`?", e.Msg, e.Nearest)
 }
+
+// errorAt makes an Error from a position in characters.
+func errorAt(src []rune, pos int, nearest, format string, args ...any) *Error {
+	e := &Error{Line: 1, Column: 1, Nearest: nearest, Msg: fmt.Sprintf(format, args...)}
+	for _, r := range src[:min(pos, len(src))] {
+		if e.Column++; r == '\n' {
+			e.Line, e.Column = e.Line+1, 1
+		}
+	}
+	return e
+}

@@ -96,9 +96,9 @@ type Verdict struct {
 	// Before and After are k before and after; Before counts if WasKnown.
 	Before, After int64
 	WasKnown      bool
-	// First is the first value of the accepted run, Samples its length (0: no run).
-	First   int64
-	Samples int
+	// First and FirstAt are the first value of the accepted run and its e, Samples its length (0: no run).
+	First, FirstAt int64
+	Samples        int
 }
 
 // DayValue is k as it stood at the end of a local day (S33).

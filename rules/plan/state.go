@@ -58,6 +58,9 @@ const (
 	HoursPending
 	// Merged: an older record of the item was folded into this one.
 	Merged
+
+	// The flags of hours are those of kilometres, shifted.
+	hoursShift = 3
 )
 
 // Told is a counter as a service tells it.
@@ -203,28 +206,7 @@ type Change struct {
 // with the vehicle as long as plan, profile, services and counters' events do not change.
 type Horizon struct {
 	KM, Hours int64
-	// Day is the first day on which a level can change by date alone; NoDay never.
+	// Day is the first day on which a level can change by date alone; never: math.MaxInt32.
 	Day Day
 	_   [4]byte
-}
-
-// DimStatus is one dimension of an item.
-type DimStatus struct {
-	// Counts: it has a baseline, an interval and a reading. The rest is meaningless otherwise.
-	Counts bool
-	// Assumed: the due point was chosen at first sight (S31).
-	Assumed bool
-	// Due is metres, a Day or thousandths of an hour; Rest = Due − reading.
-	Due, Rest int64
-	Level     Level
-}
-
-// Status is an item as it stands.
-type Status struct {
-	// State is the level told; Level what the readings say (equal but where S32 holds a state up).
-	State, Level Level
-	Dims         [dims]DimStatus
-	// Base: of the running episode, or of the next.
-	Base    Baseline
-	Cancels uint32
 }
