@@ -11,24 +11,23 @@ import (
 // where the opening went, silently.
 func (t *turn) close(e *rules.Event) {
 	parts := partsOf(e)
-	dropped := t.supersede(parts)
-	c := t.openingsOf(parts)
+	o := t.openingsOf(parts)
 	to := "none"
-	if c.forOwner {
+	if o.forOwner {
 		to = "owner"
 	}
 	e.Silent = true
 	m := t.create(e, to)
 	switch {
-	case !c.forOwner:
+	case !o.forOwner:
 		m.View.State = stateRecorded
 		t.record(m)
-	case c.sent || c.waits:
-		t.deliver(m, Owner, t.still(c.endpoints), e)
-	case dropped:
+	case o.sent || o.waits:
+		t.deliver(m, Owner, t.still(o.endpoints), e)
+	case slices.ContainsFunc(parts, func(p part) bool { return slices.Contains(t.dropped, p.Alert) }):
 		t.hold(m, e.ID, heldSuperseded)
 	default:
-		t.hold(m, e.ID, c.reason)
+		t.hold(m, e.ID, o.reason)
 	}
 	t.keep(m)
 	for _, p := range parts {
@@ -38,10 +37,20 @@ func (t *turn) close(e *rules.Event) {
 	}
 }
 
-// supersede closes the parts of the waiting messages and drops those that have none left. It reports
-// whether one was dropped.
-func (t *turn) supersede(closed []part) bool {
-	dropped := false
+// supersede closes the parts of the waiting messages that a step closes, and drops the messages that have
+// none left. It comes before the step's events are decided one by one: whether a message will be released
+// depends on all of them.
+func (t *turn) supersede(evs []rules.Event) {
+	var closed []part
+	for i := range evs {
+		if classOf(evs[i].Type) == closing {
+			closed = append(closed, partsOf(&evs[i])...)
+		}
+	}
+	t.dropped = nil
+	if len(closed) == 0 {
+		return
+	}
 	for i := range t.v.Messages {
 		m := &t.v.Messages[i]
 		if !m.waiting() {
@@ -56,12 +65,13 @@ func (t *turn) supersede(closed []part) bool {
 			left = left || !p.Closed
 		}
 		if touched && !left {
+			for _, p := range m.Parts {
+				t.dropped = append(t.dropped, p.Alert)
+			}
 			t.drop(m, heldSuperseded)
-			dropped = true
 		}
 	}
 	t.dropEnded()
-	return dropped
 }
 
 // drop holds a waiting message for good.

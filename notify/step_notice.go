@@ -16,6 +16,8 @@ type turn struct {
 	now   int64
 	owner *party
 	v     *vehicle
+	// dropped are the alerts of the messages this step superseded.
+	dropped []string
 }
 
 // turn loads the vehicle's document; v is nil when there is none.
@@ -63,6 +65,7 @@ func (s *Step) notice(c *state.Context, payload []byte) {
 
 // events handles the events of one step in the order they leave (S7).
 func (t *turn) events(evs []rules.Event) {
+	t.supersede(evs)
 	for i := range evs {
 		e := &evs[i]
 		t.c.Count("notify_events", e.Type, 1)

@@ -21,6 +21,10 @@ func (s *Step) result(c *state.Context, payload []byte) {
 		if t.v == nil {
 			return
 		}
+		if r.Result != Delivered && r.Generation < c.Generation() { // E14: a fact counts, a verdict does not
+			c.Count("notify_verdicts_old", string(r.Result), 1)
+			return
+		}
 		t.ended(&r)
 	case Requeue:
 		if t.v == nil {
