@@ -133,7 +133,7 @@ type DeliveryView struct {
 	Detail string  `json:"detail,omitempty"`
 }
 
-// TimelineEntry is one line of a vehicle's story as this stage tells it (state.RowTimeline, prefix VIN).
+// TimelineEntry is one line of a vehicle's story as this stage tells it (state.RowTimeline, prefix VIN and a zero byte).
 type TimelineEntry struct {
 	At int64 `json:"at"`
 	// Kind is "message", "lead" or "delivery".
