@@ -29,8 +29,10 @@ const Path = "/api/v1/events"
 const (
 	// maxEntries is how many events one request may carry (E11).
 	maxEntries = 100_000
-	// bodyBudget bounds what all requests together hold of bodies, in bytes.
-	bodyBudget = 64 << 20
+	// bodyBudget bounds what all requests together hold, in bytes: their bodies and, bodyFactor times as
+	// much, the records made of them. The next request waits.
+	bodyBudget = 128 << 20
+	bodyFactor = 4
 	// readTimeout and writeTimeout bound the transfer of a request's body and of its answer; the wait
 	// for durability between them is not bounded, it is the backpressure.
 	readTimeout  = 30 * time.Second
@@ -137,10 +139,11 @@ func (h *Handler) handle(w http.ResponseWriter, r *http.Request) (int, *problem)
 	if p != nil {
 		return 0, p
 	}
-	if err := h.bodies.Acquire(r.Context(), bodySize(r)); err != nil {
+	charge := bodyFactor * bodySize(r)
+	if err := h.bodies.Acquire(r.Context(), charge); err != nil {
 		return 0, gone()
 	}
-	defer h.bodies.Release(bodySize(r))
+	defer h.bodies.Release(charge)
 	body, p := readBody(w, r)
 	if p != nil {
 		return 0, p
