@@ -162,15 +162,6 @@ func (d *Decoder) countUnknown(others members, ev *ingest.Event) {
 	}
 }
 
-// end reports whether nothing but white space follows.
-func (d *Decoder) end(i int) bool {
-	if i = d.space(i); i < len(d.p) {
-		d.fail(ingest.ReasonSyntax, i, "more after the end of the value")
-		return false
-	}
-	return true
-}
-
 // eventType reads the member `type`; anything but a known name leaves ev.Type unknown.
 func (d *Decoder) eventType(i int, ev *ingest.Event) int {
 	if d.peek(i) != '"' {

@@ -193,3 +193,12 @@ func (s *scanner) name(i int) ([]byte, int) {
 	}
 	return name, s.colon(i)
 }
+
+// end reports whether nothing but white space follows.
+func (s *scanner) end(i int) bool {
+	if i = s.space(i); i < len(s.p) {
+		s.fail(ingest.ReasonSyntax, i, "more after the end of the value")
+		return false
+	}
+	return true
+}
