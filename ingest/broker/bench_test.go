@@ -27,7 +27,7 @@ func BenchmarkPublishToAck(b *testing.B) {
 	for _, conns := range []int{50, 1000} {
 		b.Run(fmt.Sprintf("broker/conns=%d", conns), func(b *testing.B) {
 			sink := newAutoSink(b, time.Millisecond)
-			br, _ := start(b, Options{Sink: sink, Split: splitters()})
+			br, _ := start(b, Options{Sink: sink})
 			publishAll(b, br.Addr().String(), conns)
 		})
 		b.Run(fmt.Sprintf("floor/conns=%d", conns), func(b *testing.B) {

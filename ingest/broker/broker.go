@@ -60,7 +60,7 @@ func New(opts Options) (*Broker, error) {
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	rs, err := newRoutes(opts.Topics, opts.Split)
+	rs, err := newRoutes(opts.Topics, opts.Codecs)
 	if err != nil {
 		return nil, err
 	}

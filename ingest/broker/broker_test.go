@@ -73,6 +73,7 @@ func TestRecordsOfMessages(t *testing.T) {
 	profile := ingest.TypeSet(ingest.Vehicle)
 	party := ingest.TypeSet(ingest.Party)
 	big := strings.Repeat("x", ingest.MaxPayload+1)
+	many := "[" + strings.Repeat("0,", maxEntries) + "0]"
 	cases := []struct {
 		name, topic, payload string
 		want                 []taken
@@ -92,12 +93,20 @@ func TestRecordsOfMessages(t *testing.T) {
 		{"topic too short", "vehicles/V1", "{}", []taken{{payload: "{}"}}},
 		{"server topic", "$SYS/vehicles", "{}", []taken{{payload: "{}"}}},
 		{"dollar topic", "$x/V1", "[a,b]", []taken{{payload: "[a,b]"}}},
+		{"array of none", "vehicles/V1/telemetry", "[]", []taken{{key: "V1", payload: "[]", codec: "json", types: telemetry}}},
+		{"too many entries", "vehicles/V1/telemetry", many, []taken{{key: "V1", payload: many, codec: "json", types: telemetry}}},
+		{"key in the payload", "site", "V3:a", []taken{{key: "V3", payload: "V3:a", codec: "json", types: telemetry}}},
+		{"keys in the payload", "site", "[V3:a,O4:b,c]", []taken{
+			{key: "V3", payload: "V3:a", codec: "json", types: telemetry},
+			{key: "O4", payload: "O4:b", codec: "json", types: telemetry, party: true},
+			{payload: "c", codec: "json", types: telemetry}}},
 		{"oversize", "vehicles/V1/telemetry", big, []taken{
 			{key: "V1", payload: string(ingest.Oversize([]byte(big))), codec: "json", types: telemetry, oversize: true}}},
 		{"largest", "vehicles/V1/telemetry", big[1:], []taken{{key: "V1", payload: big[1:], codec: "json", types: telemetry}}},
 	}
 	sink := newHeldSink()
-	b, _ := start(t, Options{Sink: sink, Split: splitters()})
+	topics := append(DefaultTopics(), Topic{Filter: "site", Codec: "json", Types: telemetry})
+	b, _ := start(t, Options{Sink: sink, Topics: topics})
 	c := connect(t, b, "c")
 	n := 0
 	for i, tc := range cases {
@@ -289,7 +298,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		{Options{Sink: sink, Listen: "127.0.0.1:0", Topics: []Topic{{Filter: "a+/b", Codec: "json", Types: 1}}}, "a+/b"},
 		{Options{Sink: sink, Listen: "127.0.0.1:0", Topics: []Topic{{Filter: "#/b", Codec: "json", Types: 1}}}, "#/b"},
 		{Options{Sink: sink, Listen: "127.0.0.1:0", Topics: []Topic{{Filter: "a", Codec: "json"}}}, "no event type"},
-		{Options{Sink: sink, Listen: "127.0.0.1:0", Topics: []Topic{{Filter: "a", Types: 1}}}, "no codec"},
+		{Options{Sink: sink, Listen: "127.0.0.1:0", Topics: []Topic{{Filter: "a", Types: 1}}}, `unknown codec ""`},
 	}
 	for _, tc := range cases {
 		if _, err := New(tc.opts); err == nil || !strings.Contains(err.Error(), tc.want) {
@@ -324,7 +333,7 @@ func TestFiltersMatch(t *testing.T) {
 		{"#", "$SYS", "no"},
 	}
 	for _, tc := range cases {
-		rs, err := newRoutes([]Topic{{Filter: tc.filter, Codec: "json", Types: 1}}, nil)
+		rs, err := newRoutes([]Topic{{Filter: tc.filter, Codec: "json", Types: 1}}, commas())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -233,7 +233,7 @@ func TestStopWhileTheSinkBlocks(t *testing.T) {
 
 func TestManyClientsWithPaho(t *testing.T) {
 	sink := newAutoSink(t, time.Millisecond)
-	b, _ := start(t, Options{Sink: sink, Split: splitters()})
+	b, _ := start(t, Options{Sink: sink})
 	const clients, each = 40, 50
 	var wg sync.WaitGroup
 	for i := range clients {

@@ -2,8 +2,10 @@ package broker
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/milepost-io/milepost/ingest"
+	"github.com/milepost-io/milepost/ingest/json"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -22,6 +25,9 @@ func start(t testing.TB, opts Options) (b *Broker, stop func() error) {
 	t.Helper()
 	if opts.Listen == "" {
 		opts.Listen = "127.0.0.1:0"
+	}
+	if opts.Codecs == nil {
+		opts.Codecs = commas()
 	}
 	opts.Logger = zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.WarnLevel)
 	b, err := New(opts)
@@ -156,22 +162,29 @@ func publish(topic string, qos byte, id int, payload string) []byte {
 	return frame(0x30|qos<<1, append(body, payload...))
 }
 
-// splitCommas is a codec of entries in brackets: "[a,b]".
-func splitCommas(dst [][]byte, p []byte) ([][]byte, bool) {
-	if len(p) < 2 || p[0] != '[' || p[len(p)-1] != ']' {
-		return dst, false
-	}
-	p = p[1 : len(p)-1]
-	from := 0
-	for i := range len(p) + 1 {
-		if i == len(p) || p[i] == ',' {
-			dst = append(dst, p[from:i])
-			from = i + 1
-		}
-	}
-	return dst, true
+// commas is a codec of entries in brackets, "[a,b]"; an entry "k:…" names the key k.
+func commas() map[string]Codec {
+	return map[string]Codec{"json": {
+		IsBatch: func(p []byte) bool { return len(p) > 0 && p[0] == '[' },
+		Split: func(p []byte, yield func(json.Entry) error) error {
+			if len(p) > 0 && p[0] == '[' {
+				if p[len(p)-1] != ']' || len(p) == 2 {
+					return errors.New("not an array")
+				}
+				p = p[1 : len(p)-1]
+			}
+			for e := range bytes.SplitSeq(p, []byte(",")) {
+				entry := json.Entry{Payload: e}
+				if k, _, ok := bytes.Cut(e, []byte(":")); ok {
+					entry.Key, entry.Party = k, k[0] == 'O'
+				}
+				if err := yield(entry); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}}
 }
-
-func splitters() map[string]Splitter { return map[string]Splitter{"json": splitCommas} }
 
 var telemetry = ingest.TypeSet(ingest.Telemetry)

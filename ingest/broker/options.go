@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/milepost-io/milepost/ingest"
+	"github.com/milepost-io/milepost/ingest/json"
 )
 
 // Options say where the broker listens, what it accepts and where that goes.
@@ -20,8 +21,8 @@ type Options struct {
 	Topics []Topic
 	// Sink takes the records. Required.
 	Sink ingest.Sink
-	// Split cuts the payload of a codec into its entries. A codec without one is not split.
-	Split map[string]Splitter
+	// Codecs are what the codecs named by Topics know of batches and keys; default: the json codec.
+	Codecs map[string]Codec
 	// Source is the name of this way in, as people read it in dead letters; default "mqtt".
 	Source string
 	// Window is how many messages of one connection may wait for their sync; at the bound the
@@ -41,7 +42,7 @@ type Options struct {
 // Topic says what may come in on the topics that match a filter.
 type Topic struct {
 	// Filter is an MQTT topic filter. The level of its first '+' is the vehicle id, or the party id when
-	// Types holds nothing but ingest.Party; a filter without '+' tells no key.
+	// Types holds nothing but ingest.Party; under a filter without '+' the payload names its key.
 	Filter string
 	// Codec names how payloads are encoded ("json").
 	Codec string
@@ -49,25 +50,32 @@ type Topic struct {
 	Types ingest.Types
 }
 
-// Splitter appends the entries of an array payload to dst and reports true. It reports false for a
-// payload that is not an array, is damaged, or is empty: such a payload is one record. The entries are
-// parts of the payload.
-type Splitter func(dst [][]byte, payload []byte) ([][]byte, bool)
+// Codec is what routing needs to know of payloads. Both functions may be called concurrently.
+type Codec struct {
+	// IsBatch reports whether a payload is an array of events.
+	IsBatch func(payload []byte) bool
+	// Split calls yield for each event of a payload. The entries are parts of the payload. An error means
+	// that the payload does not split: it is one record then, and ends in the dead letters.
+	Split func(payload []byte, yield func(json.Entry) error) error
+}
 
 // DefaultTopics are the topics of a broker without configuration. No car can send an erase.
 func DefaultTopics() []Topic {
 	return []Topic{
-		{Filter: "vehicles/+/telemetry", Codec: "json", Types: ingest.TypeSet(ingest.Telemetry)},
-		{Filter: "vehicles/+/profile", Codec: "json", Types: ingest.TypeSet(ingest.Vehicle)},
-		{Filter: "vehicles/+/service", Codec: "json", Types: ingest.TypeSet(ingest.Service)},
-		{Filter: "vehicles/+/feedback", Codec: "json", Types: ingest.TypeSet(ingest.Feedback)},
-		{Filter: "parties/+", Codec: "json", Types: ingest.TypeSet(ingest.Party)},
+		{Filter: "vehicles/+/telemetry", Codec: json.Name, Types: ingest.TypeSet(ingest.Telemetry)},
+		{Filter: "vehicles/+/profile", Codec: json.Name, Types: ingest.TypeSet(ingest.Vehicle)},
+		{Filter: "vehicles/+/service", Codec: json.Name, Types: ingest.TypeSet(ingest.Service)},
+		{Filter: "vehicles/+/feedback", Codec: json.Name, Types: ingest.TypeSet(ingest.Feedback)},
+		{Filter: "parties/+", Codec: json.Name, Types: ingest.TypeSet(ingest.Party)},
 	}
 }
 
 func (o *Options) setDefaults() {
 	if len(o.Topics) == 0 {
 		o.Topics = DefaultTopics()
+	}
+	if o.Codecs == nil {
+		o.Codecs = map[string]Codec{json.Name: {IsBatch: json.IsBatch, Split: json.Split}}
 	}
 	if o.Source == "" {
 		o.Source = "mqtt"

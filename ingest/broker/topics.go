@@ -10,17 +10,17 @@ import (
 // route is a Topic made ready for matching.
 type route struct {
 	levels []string
-	key    int // index of the level that is the key; -1: none
+	key    int // index of the level that is the key; -1: the payload names it
 	party  bool
 	types  ingest.Types
-	codec  string
-	split  Splitter
+	name   string // of the codec
+	codec  Codec
 }
 
 // routes finds the route of a topic.
 type routes []route
 
-func newRoutes(topics []Topic, split map[string]Splitter) (routes, error) {
+func newRoutes(topics []Topic, codecs map[string]Codec) (routes, error) {
 	rs := make(routes, 0, len(topics))
 	for i, t := range topics {
 		levels, err := splitFilter(t.Filter)
@@ -30,10 +30,11 @@ func newRoutes(topics []Topic, split map[string]Splitter) (routes, error) {
 		if t.Types == 0 {
 			return nil, fmt.Errorf("mqtt topic %d: filter %q: no event type is allowed on it", i+1, t.Filter)
 		}
-		if t.Codec == "" {
-			return nil, fmt.Errorf("mqtt topic %d: filter %q: no codec", i+1, t.Filter)
+		codec, ok := codecs[t.Codec]
+		if !ok {
+			return nil, fmt.Errorf("mqtt topic %d: filter %q: unknown codec %q", i+1, t.Filter, t.Codec)
 		}
-		r := route{levels: levels, key: -1, types: t.Types, codec: t.Codec, split: split[t.Codec]}
+		r := route{levels: levels, key: -1, types: t.Types, name: t.Codec, codec: codec}
 		r.party = t.Types == ingest.TypeSet(ingest.Party)
 		for j, l := range levels {
 			if l == "+" {
