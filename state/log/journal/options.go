@@ -31,7 +31,8 @@ type Options struct {
 	// Memory bounds the frames kept in memory for readers, in bytes; default 64 MiB. Frames that are
 	// not yet durable are kept beyond it.
 	Memory int64
-	// Keep is how long records are kept after Trim allowed their removal, by their arrival; default not at all.
+	// Keep is how long records stay although Trim has allowed their removal, counted from their arrival;
+	// default not at all. A segment goes when its newest record may.
 	Keep time.Duration
 	// MaxBytes bounds the segments kept because of Keep: beyond it the oldest go early. What Trim has
 	// not allowed stays whatever its size. Default no bound.
