@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"sync/atomic"
 	"testing"
 
@@ -67,3 +68,6 @@ func failingSync(fs vfs.FS, broken *atomic.Bool) vfs.FS {
 		return nil
 	}))
 }
+
+// testContext is for waits that end because the journal goes on or fails.
+var testContext = context.Background()
