@@ -6,7 +6,7 @@ import (
 
 // Event is the decoded form of a record's payload. One Event is reused for many payloads: Decode fills
 // it anew and allocates nothing for telemetry once its slices have grown. Byte slices in it point into
-// the payload or into the Event and are valid until the next Decode, or until the payload changes.
+// the payload or into the decoder and are valid until its next Decode, or until the payload changes.
 type Event struct {
 	Type Type
 	// Key is the vehicle or party id the payload names; nil when it names none (the record's key holds).
@@ -22,7 +22,7 @@ type Event struct {
 	HasSeq bool
 	Boot   uint64
 
-	// Samples are the number and bool signals in the order of the payload, within their ranges.
+	// Samples are the known number and bool signals in the order of the payload, within their ranges.
 	Samples []Sample
 	// Sets are the set signals (dtcs, alarms); one without codes clears the set (S19).
 	Sets []Set
@@ -30,14 +30,17 @@ type Event struct {
 	// UnknownSignals, UnknownFields, Nulls and OutOfRange count what was left out (S6).
 	UnknownSignals, UnknownFields, Nulls, OutOfRange int
 
-	// Exactly the one of Type is set; all are nil for telemetry and erase.
-	Vehicle  *VehicleEvent
-	Owner    *PartyEvent
-	Service  *ServiceEvent
-	Feedback *FeedbackEvent
+	// The one of Type is set; all are nil for Telemetry and Erase. They share nothing with the payload
+	// or the decoder and may be kept.
+	Vehicle     *VehicleEvent
+	PartyRecord *PartyEvent
+	Service     *ServiceEvent
+	Feedback    *FeedbackEvent
+}
 
-	codes [][]byte
-	text  []byte
+// Reset empties ev for the next payload and keeps its slices' room.
+func (ev *Event) Reset() {
+	*ev = Event{Type: Unknown, Samples: ev.Samples[:0], Sets: ev.Sets[:0]}
 }
 
 // Sample is one value of a number or bool signal.
@@ -54,8 +57,8 @@ type Set struct {
 	Codes  [][]byte
 }
 
-// Decoder turns a payload into an Event. The error, if any, is an *Error; ev is then unspecified except
-// for Type and Key as far as they were read. A Decoder is used by one goroutine at a time.
+// Decoder turns a payload into an Event. The error, if any, is an *Error; of ev then only Type, Key and
+// Party count, as far as they could be told. A Decoder is used by one goroutine at a time.
 type Decoder interface {
 	Decode(payload []byte, ev *Event) error
 }

@@ -55,10 +55,21 @@ type OdometerReset struct {
 type FeedbackEvent struct {
 	About  string // the alert or lead
 	By     string // "owner", "advisor:NAME", "system", or empty
-	Action string // one of FeedbackActions
+	Action string // one that FeedbackAction knows
 	// Until in Unix milliseconds (a plain date: its start in UTC); 0: absent.
 	Until int64
 	Note  string
 	// Odometer in km, for the action "odometer"; nil: absent.
 	Odometer *float64
+}
+
+// FeedbackAction reports whether action is one a FeedbackEvent may name.
+func FeedbackAction(action string) bool {
+	switch action {
+	case "delivered", "opened", "dismissed", "not_useful", "snoozed", "already_done", "sold", "unsubscribed",
+		"odometer", "booked", "claimed", "contacted", "no_answer", "wrong_number", "call_back", "will_think",
+		"declined", "visited", "closed":
+		return true
+	}
+	return false
 }
