@@ -79,8 +79,7 @@ func SplitLines(payload []byte, yield func(Entry) error) error {
 
 // entryOf reads the routing of an entry; that it may be malformed is no matter here.
 func entryOf(p []byte) Entry {
-	h, err := ReadHead(p)
-	_ = err
+	h, _ := ReadHead(p)
 	return Entry{Payload: p, Type: h.Type, Key: h.Key, Party: h.Party}
 }
 
