@@ -4,7 +4,6 @@ import "github.com/milepost-io/milepost/rules"
 
 // leadData is the data of lead events.
 type leadData struct {
-	Alert        string        `json:"alert,omitempty"`
 	Lead         string        `json:"lead"`
 	VIN          string        `json:"vin"`
 	Plate        string        `json:"plate,omitempty"`
@@ -38,7 +37,7 @@ type historyData struct {
 func (t *turn) leadData(e *rules.Event) *leadData {
 	v := &t.v.Lead.View
 	d := &leadData{
-		Alert: e.Alert, Lead: v.Lead, VIN: t.vin, Plate: v.Plate, Model: v.Model, Dealer: v.Dealer, Party: v.Party,
+		Lead: v.Lead, VIN: t.vin, Plate: v.Plate, Model: v.Model, Dealer: v.Dealer, Party: v.Party,
 		Odometer: readingOf(&t.v.Facts), Causes: v.Causes, Reason: e.Reason,
 		ServiceList: v.ServiceList, MinutesTotal: v.MinutesTotal, Owner: v.Owner,
 		Suggested: v.SuggestedAct, ActionAfter: stampOrNone(v.ActionAfter), Score: v.Score,
@@ -56,8 +55,8 @@ func (t *turn) leadData(e *rules.Event) *leadData {
 	if e.Rule != "" || e.Plan != "" || e.Version != "" {
 		d.Rule = &ruleData{ID: e.Rule, Plan: e.Plan, Version: e.Version}
 	}
-	if text := pick(e.DealerText, t.language()); text != "" {
-		d.Text = &textData{Title: pick(e.Title, t.language()), Body: text}
+	if title, body := t.textOf(e); body != "" {
+		d.Text = &textData{Title: firstOf(pick(e.Title, t.language()), title), Body: body}
 	}
 	return d
 }

@@ -135,6 +135,10 @@ func (t *turn) messageData(e *rules.Event, a Audience) *messageData {
 		}
 		if classOf(e.Type) == opening {
 			d.Visit = visitOf(items)
+		} else { // what was left when it closed is of no interest
+			for i := range d.Items {
+				d.Items[i].Why = ""
+			}
 		}
 	}
 	d.Text.Title, d.Text.Body = t.textOf(e)

@@ -12,30 +12,32 @@ import (
 
 // phrases are the built-in texts of one language. %s marks are filled by fill, in order.
 type phrases struct {
-	soon, due, overdue, done, cancelled, resolved string // titles
+	soon, due, overdue, done, cancelled, resolved string // titles of messages
+	leadCreated, leadUpdated, leadClosed          string // titles of leads
 	km, days, day, hours                          string // a rest
-	left, leftFirst, past, dueNow                 string // sentences about a rest
-	read                                          string // when the odometer was read
-	or, and, sep, stop                            string // joints
-	work, restored                                string
+	left, leftFirst, over, dueNow                 string // how it stands with an item
+	item, read, restored                          string // sentences
+	or, and, stop, gap                            string // joints
 }
 
 func phrasesOf(lang string) *phrases {
 	if baseOf(lang) == "zh" {
 		return &phrases{
 			soon: "保养即将到期", due: "保养已到期", overdue: "保养已逾期", done: "保养已完成", cancelled: "保养提醒已撤回", resolved: "已解除:%s",
+			leadCreated: "新线索", leadUpdated: "线索更新", leadClosed: "线索关闭",
 			km: "%s 公里", days: "%s 天", day: "%s 天", hours: "%s 小时",
-			left: "还剩 %s", leftFirst: "还剩 %s,以先到为准", past: "已超过 %s", dueNow: "现在到期",
-			read: "(里程 %s 公里,%s 读取)", or: "或 ", and: "、", sep: ":", stop: "。",
-			work: "%s", restored: "%s 已恢复正常。",
+			left: "还剩 %s", leftFirst: "还剩 %s,以先到为准", over: "已超过 %s", dueNow: "现在到期",
+			item: "%s:%s。", read: "里程 %s 公里,%s 读取。", restored: "%s 已恢复正常。",
+			or: "或 ", and: "、", stop: "。",
 		}
 	}
 	return &phrases{
 		soon: "Service due soon", due: "Service due", overdue: "Service overdue", done: "Service done", cancelled: "Service reminder withdrawn", resolved: "Resolved: %s",
+		leadCreated: "New lead", leadUpdated: "Lead updated", leadClosed: "Lead closed",
 		km: "%s km", days: "%s days", day: "%s day", hours: "%s h",
-		left: "%s left", leftFirst: "%s left, whichever first", past: "%s over", dueNow: "due now",
-		read: " (odometer %s km, read %s)", or: " or ", and: ", ", sep: ": ", stop: ".",
-		work: "%s", restored: "%s is back to normal.",
+		left: "%s left", leftFirst: "%s left, whichever first", over: "%s over", dueNow: "due now",
+		item: "%s: %s.", read: "Odometer %s km, read %s.", restored: "%s is back to normal.",
+		or: " or ", and: ", ", stop: ".", gap: " ",
 	}
 }
 
@@ -91,30 +93,28 @@ func (t *turn) textOf(e *rules.Event) (title, body string) {
 		return fill(p.resolved, name), fill(p.restored, name)
 	case "milepost.alert.firing":
 		return name, firstOf(pick(e.Text, lang), name+p.stop)
+	case "milepost.lead.created":
+		return p.leadCreated, pick(e.DealerText, lang)
+	case "milepost.lead.updated":
+		return p.leadUpdated, pick(e.DealerText, lang)
+	case "milepost.lead.closed":
+		return p.leadClosed, pick(e.DealerText, lang)
 	}
 	return name, pick(e.Text, lang)
 }
 
-// reminderBody says what is left, how that is known, and what the visit holds.
+// reminderBody says how it stands with each item, and how old the reading is that says so.
 func (t *turn) reminderBody(e *rules.Event, p *phrases, lang string) string {
+	var out []string
 	items := t.listed(e, true)
-	worst := 0
 	for i := range items {
-		if levelRank(items[i].Level) > levelRank(items[worst].Level) {
-			worst = i
-		}
-	}
-	var b strings.Builder
-	if len(items) > 0 {
-		b.WriteString(whyItem(&items[worst], lang))
+		r := &items[i]
+		out = append(out, fill(p.item, firstOf(pick(r.Title, lang), r.ID), whyItem(r, lang)))
 	}
 	if f := &t.v.Facts; f.OdometerKM != nil && f.OdometerAt != 0 {
-		b.WriteString(fill(p.read, number(*f.OdometerKM), t.s.zoneOf(f).clock(f.OdometerAt)))
+		out = append(out, fill(p.read, number(*f.OdometerKM), t.s.zoneOf(f).clock(f.OdometerAt)))
 	}
-	b.WriteString(p.sep)
-	b.WriteString(titles(items, lang, p))
-	b.WriteString(p.stop)
-	return b.String()
+	return strings.Join(out, p.gap)
 }
 
 func titles(items []rules.ItemRef, lang string, p *phrases) string {
@@ -140,7 +140,7 @@ func whyItem(r *rules.ItemRef, lang string) string {
 		return fill(p.leftFirst, strings.Join(parts, p.or))
 	}
 	if parts := rests(r, p, true); len(parts) > 0 {
-		return fill(p.past, strings.Join(parts, p.or))
+		return fill(p.over, strings.Join(parts, p.or))
 	}
 	return p.dueNow
 }
