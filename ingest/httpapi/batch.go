@@ -24,18 +24,15 @@ func (b *batch) decode(f format, body []byte) *problem {
 		split = json.SplitLines
 	}
 	err := split(body, func(e json.Entry) error { return b.add(f, e.Payload) })
-	if err == nil && len(b.recs) == 0 {
-		err = &ingest.Error{Reason: ingest.ReasonEmpty, Detail: "the request holds no event", Offset: -1}
-	}
-	var p *problem
-	var bad *ingest.Error
+	var refused *problem
+	var unsplit *ingest.Error
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &p):
-		return p
-	case errors.As(err, &bad):
-		return refuseEntry(len(b.recs), bad)
+	case errors.As(err, &refused):
+		return refused
+	case errors.As(err, &unsplit):
+		return refuseBody(unsplit)
 	}
 	return refuse(http.StatusBadRequest, err.Error())
 }
@@ -45,31 +42,41 @@ func (b *batch) add(f format, payload []byte) error {
 	if len(b.recs) == maxEntries {
 		return refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("more than %d events; send fewer at a time", maxEntries))
 	}
+	payload, err := b.check(f, payload)
+	if err != nil {
+		return refuseEntry(len(b.recs), err)
+	}
+	// The key lives in the Event, which the next entry overwrites.
+	key := append([]byte(nil), b.event.Key...)
+	b.recs = append(b.recs, ingest.Record{Key: key, Party: b.event.Party, Payload: payload})
+	return nil
+}
+
+// check decodes an entry into b.event and returns the event's own bytes.
+func (b *batch) check(f format, payload []byte) ([]byte, error) {
 	if f == formatCloud {
 		data, err := json.Unwrap(payload)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		payload = data
 	}
 	if len(payload) > ingest.MaxPayload {
-		return &ingest.Error{Reason: ingest.ReasonOversize, Offset: -1,
+		return nil, &ingest.Error{Reason: ingest.ReasonOversize, Offset: -1,
 			Detail: fmt.Sprintf("%d bytes; an event has at most %d", len(payload), ingest.MaxPayload)}
 	}
 	if err := b.decoder.Decode(payload, &b.event); err != nil {
-		return err
+		return nil, err
 	}
 	if !b.types.Has(b.event.Type) {
-		return &ingest.Error{Reason: ingest.ReasonNotAllowed, Field: "type", Offset: -1,
+		return nil, &ingest.Error{Reason: ingest.ReasonNotAllowed, Field: "type", Offset: -1,
 			Detail: fmt.Sprintf("an event of type %s is not accepted here", b.event.Type)}
 	}
 	if len(b.event.Key) == 0 {
-		return &ingest.Error{Reason: ingest.ReasonVIN, Field: keyField(b.event.Type), Offset: -1,
+		return nil, &ingest.Error{Reason: ingest.ReasonVIN, Field: keyField(b.event.Type), Offset: -1,
 			Detail: "missing; without a topic the event itself must say whom it is about"}
 	}
-	// The key lives in the Event, which the next entry overwrites.
-	b.recs = append(b.recs, ingest.Record{Key: append([]byte(nil), b.event.Key...), Party: b.event.Party, Payload: payload})
-	return nil
+	return payload, nil
 }
 
 func keyField(t ingest.Type) string {

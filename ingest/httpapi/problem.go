@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/milepost-io/milepost/ingest"
@@ -12,8 +14,8 @@ type problem struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
-	// Entry is the index of the bad entry, counted from 0; Reason, Field and Offset (bytes from the start
-	// of that entry) say what is wrong with it.
+	// Entry is the index of the bad entry, counted from 0; absent when the body as a whole is wrong.
+	// Reason, Field and Offset (bytes from the start of the entry or body) say what is wrong with it.
 	Entry  *int   `json:"entry,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	Field  string `json:"field,omitempty"`
@@ -28,12 +30,25 @@ func refuse(status int, detail string) *problem {
 	return &problem{Title: http.StatusText(status), Status: status, Detail: detail}
 }
 
-func refuseEntry(entry int, e *ingest.Error) *problem {
+// refuseBody answers for a body that does not split into entries; offsets are those of the body.
+func refuseBody(e *ingest.Error) *problem {
 	p := refuse(http.StatusBadRequest, e.Error())
-	p.Entry, p.Reason, p.Field = &entry, e.Reason, e.Field
+	p.Reason, p.Field = e.Reason, e.Field
 	if e.Offset >= 0 {
 		p.Offset = &e.Offset
 	}
+	return p
+}
+
+// refuseEntry answers for one bad entry.
+func refuseEntry(entry int, err error) *problem {
+	var bad *ingest.Error
+	if !errors.As(err, &bad) {
+		bad = &ingest.Error{Reason: ingest.ReasonSyntax, Detail: err.Error(), Offset: -1}
+	}
+	p := refuseBody(bad)
+	p.Entry = &entry
+	p.Detail = fmt.Sprintf("entry %d: %s", entry, p.Detail)
 	return p
 }
 
