@@ -45,6 +45,8 @@ type run struct {
 	ends     []log.Offset // emitted at the mark
 	batch    *storeBatch  // of the write-back under way, until it is handed to commits
 
+	fetched []fetched // scratch of prefetch
+
 	fed    []RowOp   // waiting for their cause to be durable
 	causes []fedUpTo // how many of them go with which record
 	spaces [256]bool
