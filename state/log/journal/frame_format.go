@@ -46,6 +46,7 @@ const (
 	frameHeaderLen   = 64
 	dirEntryLen      = 24
 	frameAlign       = 8
+	minRecordLen     = 8
 
 	// maxFrame bounds a frame so that its length fits its field and a damaged length cannot ask for
 	// more memory than the file has.
@@ -176,7 +177,7 @@ func decodeDirEntry(b []byte, at int, shards Shards) (run, error) {
 	}
 	r := run{part: part, count: int(le.Uint32(e[4:])), first: log.Offset(le.Uint64(e[8:]))}
 	start, size := uint64(le.Uint32(e[16:])), uint64(le.Uint32(e[20:]))
-	if start+size > uint64(len(b)) || r.count == 0 || r.first < 0 {
+	if start+size > uint64(len(b)) || r.count == 0 || uint64(r.count) > size/minRecordLen || r.first < 0 {
 		return run{}, fmt.Errorf("%d records from %d in bytes %d+%d of %d", r.count, r.first, start, size, len(b))
 	}
 	r.data = b[start : start+size]
