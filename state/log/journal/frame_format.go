@@ -154,6 +154,9 @@ func decodeFrame(b []byte, id log.ID, shards Shards, runs []run) (frameHeader, [
 		received:       le.Uint64(b[48:]),
 		newest:         int64(le.Uint64(b[56:])),
 	}
+	if h.durableThrough >= h.seq {
+		return h, runs, fmt.Errorf("frame %d says that frame %d was durable before it", h.seq, h.durableThrough)
+	}
 	count := le.Uint32(b[12:])
 	if uint64(count) > uint64(len(b)-frameHeaderLen)/dirEntryLen {
 		return h, runs, fmt.Errorf("directory of %d runs in a frame of %d bytes", count, len(b))
@@ -162,6 +165,9 @@ func decodeFrame(b []byte, id log.ID, shards Shards, runs []run) (frameHeader, [
 		r, err := decodeDirEntry(b, frameHeaderLen+i*dirEntryLen, shards)
 		if err != nil {
 			return h, runs, fmt.Errorf("run %d: %w", i, err)
+		}
+		if n := len(runs); i > 0 && r.part <= runs[n-1].part {
+			return h, runs, fmt.Errorf("run %d: partition %d after %d", i, r.part, runs[n-1].part)
 		}
 		runs = append(runs, r)
 	}
