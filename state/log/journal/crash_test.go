@@ -279,6 +279,7 @@ func smallOptions(fs vfs.FS, rng *rand.Rand) Options {
 	return Options{
 		FS: fs, Dir: "data/journal", Shards: testShards,
 		SegmentBytes: 1 << (10 + rng.IntN(6)),
+		FrameBytes:   1 << (5 + rng.IntN(8)),
 		MaxUnsynced:  1 << (8 + rng.IntN(10)),
 		Memory:       1 << (8 + rng.IntN(12)),
 	}
@@ -428,29 +429,46 @@ func failAt(t *testing.T, at int) (done bool) {
 	if err != nil && !errors.Is(err, errorfs.ErrInjected) {
 		t.Errorf("%s: error is %v, want the injected one", what, err)
 	}
-	after := m.state()
-	j, err := Open(Options{FS: mem.CrashClone(vfs.CrashCloneCfg{}), Dir: "data/journal", Shards: testShards, SegmentBytes: 2 << 10})
+	// A power cut right then.
+	cut := crash{mem.CrashClone(vfs.CrashCloneCfg{}), m.state(), what + ", then a power cut"}
+	cut.check(t)
+	// The next process sees what was written, synced or not; what it goes on from must be durable.
+	again := crash{mem, m.state(), what + ", then another start"}
+	again.check(t)
+	again.fs, again.what = mem.CrashClone(vfs.CrashCloneCfg{}), again.what+" and a power cut"
+	again.check(t)
+	return false
+}
+
+// check opens what is left and holds it to the model.
+func (c *crash) check(t *testing.T) {
+	t.Helper()
+	j, err := Open(Options{FS: c.fs, Dir: "data/journal", Shards: testShards, SegmentBytes: 2 << 10})
 	if err != nil {
-		t.Errorf("%s: open after it: %v", what, err)
-		return false
+		t.Errorf("%s: %v", c.what, err)
+		return
 	}
 	defer j.Close()
-	if err := after.check(j); err != nil {
-		t.Errorf("%s: %v", what, err)
+	if err := c.model.check(j); err != nil {
+		t.Errorf("%s: %v", c.what, err)
 	}
-	return false
 }
 
 // ioWorkload appends, trims and reopens, small enough to be repeated for every operation it does.
 func ioWorkload(fs vfs.FS, m *model) (err error) {
 	for range 3 {
-		j, err := Open(Options{FS: fs, Dir: "data/journal", Shards: testShards, SegmentBytes: 2 << 10})
+		j, err := Open(Options{FS: fs, Dir: "data/journal", Shards: testShards, SegmentBytes: 2 << 10, FrameBytes: 100})
 		if err != nil {
 			return err
 		}
 		for i := range 20 {
 			p := testShards.partition(i % testShards.total())
-			if err = m.append(j, p, 2); err != nil {
+			for range 3 {
+				if err = m.append(j, p, 1); err != nil {
+					break
+				}
+			}
+			if err != nil {
 				break
 			}
 			if err = j.WaitDurable(testContext, p, m.next[p]); err != nil {

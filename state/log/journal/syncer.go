@@ -2,6 +2,7 @@ package journal
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/milepost-io/milepost/state/log"
@@ -39,8 +40,7 @@ func (j *Journal) takeGroup() (group []*openFrame, ok bool) {
 		}
 		switch {
 		case len(j.full) > 0:
-			group, j.full = j.full, nil
-			return group, true
+			return j.cutGroup(), true
 		case j.closing:
 			return nil, false
 		case j.retain:
@@ -51,6 +51,21 @@ func (j *Journal) takeGroup() (group []*openFrame, ok bool) {
 		<-j.wake
 		j.mu.Lock()
 	}
+}
+
+// cutGroup takes the oldest closed frames, at most a quarter of what may wait: so that appends go on while
+// they are synced. mu is held.
+func (j *Journal) cutGroup() []*openFrame {
+	n, bytes := 1, int64(j.full[0].bytes)
+	for n < len(j.full) && bytes+int64(j.full[n].bytes) <= j.opts.MaxUnsynced/4 {
+		bytes += int64(j.full[n].bytes)
+		n++
+	}
+	j.group = append(j.group[:0], j.full[:n]...)
+	left := copy(j.full, j.full[n:])
+	clear(j.full[left:])
+	j.full = j.full[:left]
+	return j.group
 }
 
 // commit makes a group readable, then durable, and then tells who waits for it (E4: not before).
@@ -87,7 +102,7 @@ func deliver(o *openFrame, err error) {
 
 // assemble closes the frames of a group.
 func (j *Journal) assemble(group []*openFrame) []*frame {
-	frames := make([]*frame, 0, len(group))
+	frames := j.frames[:0]
 	for _, o := range group {
 		if o.count == 0 {
 			continue
@@ -112,6 +127,7 @@ func (j *Journal) assemble(group []*openFrame) []*frame {
 		}
 		frames = append(frames, f)
 	}
+	j.frames = frames
 	return frames
 }
 
@@ -233,16 +249,14 @@ func (j *Journal) recycle(group []*openFrame) {
 			j.spare = append(j.spare, o)
 		}
 	}
+	clear(group)
 }
-
-// maxSpareFrames bounds the open frames kept for reuse.
-const maxSpareFrames = 4
 
 // fail makes the journal dead: nothing is acknowledged any more (E4).
 func (j *Journal) fail(err error, group []*openFrame) {
 	j.mu.Lock()
 	j.err = err
-	waiting := append(append(group, j.full...), j.open)
+	waiting := slices.Concat(group, j.full, []*openFrame{j.open})
 	j.full = nil
 	j.open = newOpenFrame(len(j.next))
 	j.end()
