@@ -103,12 +103,13 @@ func (v *sight) worst() Level {
 // extend brings the horizon to where a reading alone would lift the item above its level.
 func (v *sight) extend(far *Horizon, level Level) {
 	for d := range Dim(dims) {
-		due, ok := v.due(d)
-		if !ok {
+		if v.rule.first[d] == 0 {
 			continue
 		}
-		next := int64(math.MinInt64) // a reading that comes for the first time is looked at (S31)
-		if v.hasRead[d] {
+		next := int64(math.MaxInt64)
+		if due, ok := v.due(d); !v.hasRead[d] {
+			next = math.MinInt64 // its first reading may settle a service (S33) and is looked at (S31)
+		} else if ok {
 			next = v.crossing(d, due, level)
 		}
 		switch d {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 // An item case is a story of one car (UTC, days start at 09:00), one thing a line:
@@ -28,7 +30,7 @@ func every(km, months, hours int64) Interval {
 }
 
 // testPlans are the plans of the stories, by name.
-func testPlans(t testing.TB) map[string]*Plan {
+func testPlans(t rapid.TB) map[string]*Plan {
 	t.Helper()
 	soon := Threshold{KM: 1000 * kilometre, HasKM: true, Days: 30, HasDays: true}
 	overdue := Threshold{KM: 500 * kilometre, HasKM: true, Days: 14, HasDays: true}
@@ -63,14 +65,14 @@ func testPlans(t testing.TB) map[string]*Plan {
 // A car is a vehicle of a story.
 type car struct {
 	*State
-	t         testing.TB
+	t         rapid.TB
 	plans     map[string]*Plan
 	plan      *Plan
 	inService Day
 	now       int64
 }
 
-func newCar(t testing.TB) *car {
+func newCar(t rapid.TB) *car {
 	return &car{State: &State{Core: &Core{}}, t: t, plans: testPlans(t), inService: NoDay}
 }
 
@@ -115,7 +117,7 @@ func (c *car) show(ch Change, cause Cause) string {
 	return id
 }
 
-func storyTime(t testing.TB, s string) int64 {
+func storyTime(t rapid.TB, s string) int64 {
 	t.Helper()
 	if len(s) == 10 {
 		s += "T12:00"
