@@ -176,6 +176,13 @@ func (v *sight) due(d Dim) (int64, bool) {
 	return step(d, at.Value, v.rule.every[d]), true
 }
 
+// find settles the due points, when first sight has.
+func (v *sight) find() {
+	for d := range Dim(dims) {
+		v.at[d], v.counts[d] = v.due(d)
+	}
+}
+
 // level is S30 for one dimension with a reading.
 func (v *sight) level(d Dim, due int64) Level {
 	return v.rule.level(v.stage(), d, due-v.read[d])
