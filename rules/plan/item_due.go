@@ -13,6 +13,9 @@ type sight struct {
 	satisfied          int64   // fixed points: the occurrences that services satisfy
 	assumed            [dims]uint32
 	seen, left         uint8
+	// at are the due points, where counts says that there is one: of the last find.
+	at     [dims]int64
+	counts [dims]bool
 }
 
 // look gathers an item's sight. without leaves the records of one service out (0: none).
