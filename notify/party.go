@@ -63,7 +63,7 @@ func (s *Step) partyEvent(c *state.Context, in *state.Input) {
 		return
 	}
 	switch {
-	case ev.Type != ingest.Party || ev.Owner == nil:
+	case ev.Type != ingest.Party || ev.PartyRecord == nil:
 		c.Quarantine(ingest.ReasonType, fmt.Sprintf("event type %s under a party's key (expected party)", ev.Type), -1)
 		return
 	case !ingest.Types(in.Types).Has(ingest.Party):
@@ -85,7 +85,7 @@ func (s *Step) partyEvent(c *state.Context, in *state.Input) {
 			p.Seen = slices.Delete(p.Seen, 0, n)
 		}
 	}
-	p.merge(ev.Owner)
+	p.merge(ev.PartyRecord)
 	c.Put(nil, row(p))
 	c.Outcome(state.Applied)
 	if ev.UnknownFields > 0 {

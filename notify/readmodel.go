@@ -16,6 +16,7 @@ type ReadModel struct {
 	messages map[string]MessageView // by row key
 	order    []string               // message row keys by Created, oldest first
 	held     map[string]int
+	waiting  int
 	subs     map[*Subscription]struct{}
 }
 
@@ -83,12 +84,10 @@ func (m *ReadModel) message(key string, value []byte) {
 		return
 	}
 	old, known := m.messages[key]
-	if known && old.Held != "" {
-		m.held[old.Held]--
+	if known {
+		m.count(&old, -1)
 	}
-	if v.Held != "" {
-		m.held[v.Held]++
-	}
+	m.count(&v, 1)
 	m.messages[key] = v
 	if !known {
 		i := sort.Search(len(m.order), func(i int) bool { return m.messages[m.order[i]].Created > v.Created })
@@ -98,14 +97,22 @@ func (m *ReadModel) message(key string, value []byte) {
 	}
 	for len(m.order) > MessagesKept {
 		gone := m.order[0]
-		if h := m.messages[gone].Held; h != "" {
-			m.held[h]--
-		}
+		old := m.messages[gone]
+		m.count(&old, -1)
 		delete(m.messages, gone)
 		m.order = m.order[1:]
 	}
 	for s := range m.subs {
 		s.note(func(u *Changes) { u.Messages[v.ID] = v })
+	}
+}
+
+func (m *ReadModel) count(v *MessageView, n int) {
+	if v.Held != "" {
+		m.held[v.Held] += n
+	}
+	if v.State == stateWaiting {
+		m.waiting += n
 	}
 }
 
@@ -138,6 +145,14 @@ func (m *ReadModel) Messages(limit int) []MessageView {
 		out = append(out, m.messages[m.order[i]])
 	}
 	return out
+}
+
+// Waiting reports whether a message waits for its release: then the notify shards need the clocks of the
+// rules shards sooner than once a minute (E9).
+func (m *ReadModel) Waiting() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.waiting > 0
 }
 
 // Held counts the messages in memory that were held back, by reason.

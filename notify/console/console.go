@@ -33,7 +33,7 @@ type Overview struct {
 	Generation   uint64         `json:"generation"`
 	Counters     Counters       `json:"counters"`
 	Lag          int64          `json:"lag"`
-	PositionAge  float64        `json:"position_age_s"`
+	Unstored     int64          `json:"unstored"` // records a crash would replay
 	Dead         int            `json:"dead"`
 	Sources      []Source       `json:"sources"`
 	Destinations []Destination  `json:"destinations"`
@@ -51,10 +51,11 @@ type Counters struct {
 
 // Source is one way in.
 type Source struct {
-	Name     string     `json:"name"`
-	Received uint64     `json:"received"`
-	Refused  uint64     `json:"refused"`
-	Last     *time.Time `json:"last,omitempty"`
+	Name        string `json:"name"`
+	Address     string `json:"address,omitempty"`
+	Connections int64  `json:"connections,omitempty"`
+	Received    uint64 `json:"received"`
+	Refused     uint64 `json:"refused"`
 }
 
 // Destination is one way out.
@@ -65,6 +66,7 @@ type Destination struct {
 	Delivered uint64     `json:"delivered"`
 	Failed    uint64     `json:"failed"`
 	Oldest    *time.Time `json:"oldest,omitempty"`
+	Error     string     `json:"error,omitempty"`
 }
 
 // VehicleRow is a line of the vehicle list.

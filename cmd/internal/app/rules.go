@@ -64,7 +64,7 @@ func Activation(path string, cfg *config.Config, number int) (rules.Activation, 
 		a.Endpoints = append(a.Endpoints, rules.Endpoint{Name: w.Name, Owner: slices.Contains(w.To, "owner"), Dealer: slices.Contains(w.To, "dealer")})
 	}
 	if cfg.Notify.Log != "" {
-		a.Endpoints = append(a.Endpoints, rules.Endpoint{Name: LogEndpoint, Feed: true})
+		a.Endpoints = append(a.Endpoints, rules.Endpoint{Name: LogEndpoint})
 	}
 	return a, nil
 }

@@ -47,7 +47,7 @@ func newBacktest(s *session) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&f.rules, "rules", "", "`folder` (or file) of rules")
-	c.Flags().StringVar(&f.input, "input", "", "recorded events: a `file`, - for standard input, or journal:DIR")
+	c.Flags().StringVar(&f.input, "input", "", "recorded events: a `file`, or journal:DIR with a data folder")
 	c.Flags().StringVar(&f.out, "out", "", "`file` for the events, - for standard output")
 	c.Flags().StringVar(&f.until, "until", "", "let time pass to this moment after the last record (RFC 3339)")
 	c.Flags().StringVar(&against, "against", "", "not in this version")
@@ -80,7 +80,7 @@ func (s *session) backtest(cmd *cobra.Command, f backtestFlags) error {
 	}
 	begin := time.Now()
 	progress := newProgress(s.Err, s.Terminal)
-	n, err := replay.Feed(cmd.Context(), r, f.input, s.In, progress.at)
+	n, err := replay.Feed(cmd.Context(), r, f.input, progress.at)
 	if err != nil {
 		return err
 	}
