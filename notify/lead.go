@@ -55,11 +55,24 @@ func (t *turn) moveLead(e *rules.Event) {
 	t.v.Lead = &lead{View: LeadView{Lead: id, VIN: t.vin, Dealer: e.Dealer, State: "new", Created: t.now}}
 }
 
-// takeLead keeps the view of an open lead in step with the vehicle's facts.
-func (t *turn) takeLead() {
-	if l := t.v.Lead; l != nil && l.View.State != leadClosed {
-		t.renderLead()
+// followLead keeps the view of the open lead in step with the vehicle's facts. A lead that began under
+// another owner is taken over as it is (S46): its events have been told.
+func (t *turn) followLead() {
+	ref, f := t.v.Facts.Lead, &t.v.Facts
+	l := t.v.Lead
+	switch {
+	case ref == nil:
+		return
+	case l == nil || l.View.State == leadClosed || l.View.Lead != ref.ID:
+		t.moveLead(&rules.Event{Lead: ref.ID, Dealer: f.Dealer})
+		l = t.v.Lead
+		l.View.Updated = t.now
+		if f.Dealer == "" {
+			l.View.Held = heldNoDealer
+		}
 	}
+	l.Causes = ref.Causes
+	t.renderLead()
 }
 
 // renderLead writes the lead's view row from the newest facts.

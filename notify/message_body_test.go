@@ -34,6 +34,7 @@ func TestBodies(t *testing.T) {
 		hot := firing("hot", "critical")
 		hot.Text["zh"], hot.Title["zh"] = "停车!", "过热"
 		hot.Evidence = []rules.Evidence{{Signal: "dtcs", Value: []string{"P0217"}, Time: start + 250}}
+		b.facts.Lead = &rules.LeadRef{ID: "l_1", Causes: lead.Causes}
 		b.events(items(oil, pump), soon, hot, lead)
 		done := reminder("d1", "done", oil)
 		over := resolved("hot")

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/milepost-io/milepost/ingest"
@@ -25,8 +26,20 @@ type party struct {
 	Hours     json.RawMessage `json:"hours,omitempty"`
 	Manager   string          `json:"manager,omitempty"`
 	Advisors  []string        `json:"advisors,omitempty"`
+	// Profile is what the last profile that names the owner says of him: it holds where he says nothing
+	// himself (S46).
+	Profile *contact `json:"profile,omitempty"`
 	// Seen are fingerprints of the last payloads that carried a time, newest last (S5).
 	Seen []uint64 `json:"seen,omitempty"`
+}
+
+// contact is how to reach an owner according to a vehicle's profile.
+type contact struct {
+	At       int64           `json:"at"` // of the profile's last change
+	Name     string          `json:"name,omitempty"`
+	Language string          `json:"language,omitempty"`
+	Consent  json.RawMessage `json:"consent,omitempty"`
+	Channels json.RawMessage `json:"channels,omitempty"`
 }
 
 // seenKept is how many payloads of a type are remembered (S5).
@@ -34,11 +47,13 @@ const seenKept = 8
 
 func loadParty(doc []byte) *party {
 	p := &party{Version: 1}
-	if doc == nil {
-		return p
+	if doc != nil {
+		if err := json.Unmarshal(doc, p); err != nil {
+			panic(fmt.Sprintf("notify: read a party's document: %v", err)) // E17
+		}
 	}
-	if err := json.Unmarshal(doc, p); err != nil {
-		panic(fmt.Sprintf("notify: read a party's document: %v", err)) // E17
+	if p.Profile == nil {
+		p.Profile = new(contact)
 	}
 	return p
 }
@@ -86,12 +101,14 @@ func (s *Step) partyEvent(c *state.Context, in *state.Input) {
 		}
 	}
 	p.merge(ev.PartyRecord)
-	c.Put(nil, row(p))
+	p.save(c)
 	c.Outcome(state.Applied)
 	if ev.UnknownFields > 0 {
 		c.Count("unknown_fields", "party", ev.UnknownFields)
 	}
 }
+
+func (p *party) save(c *state.Context) { c.Put(nil, row(p)) }
 
 // merge takes over the fields the event names.
 func (p *party) merge(e *ingest.PartyEvent) {
@@ -122,29 +139,43 @@ func (p *party) merge(e *ingest.PartyEvent) {
 	}
 }
 
-// consents reports whether the owner may be told of service: what he said himself, else what the profile
-// that names him says, else the policy (S45, S46).
+// learnContact takes over what a profile says of its owner, unless another vehicle's profile is newer.
+func (t *turn) learnContact() {
+	f := &t.v.Facts
+	if f.Owner == "" || f.ContactAt < t.owner.Profile.At {
+		return
+	}
+	c := contact{At: f.ContactAt, Name: f.Name, Language: f.Language, Consent: f.Consent, Channels: f.Channels}
+	if reflect.DeepEqual(&c, t.owner.Profile) {
+		return
+	}
+	t.owner.Profile = &c
+	t.owner.save(t.c)
+}
+
+// consents reports whether the owner may be told of service: what he said himself, else what the last
+// profile that names him says, else the policy (S45, S46).
 func (t *turn) consents() bool {
 	if t.owner.Service != nil {
 		return *t.owner.Service
 	}
 	var c ingest.Consent
-	if len(t.v.Facts.Consent) > 0 && json.Unmarshal(t.v.Facts.Consent, &c) == nil && c.Service != nil {
+	if raw := t.owner.Profile.Consent; len(raw) > 0 && json.Unmarshal(raw, &c) == nil && c.Service != nil {
 		return *c.Service
 	}
 	return t.s.policy.ConsentGranted
 }
 
-// name and language are the owner's, his own record first (S46).
-func (t *turn) name() string { return firstOf(t.owner.Name, t.v.Facts.Name) }
+// name and language are the owner's.
+func (t *turn) name() string { return firstOf(t.owner.Name, t.owner.Profile.Name) }
 
-func (t *turn) language() string { return firstOf(t.owner.Language, t.v.Facts.Language, "en") }
+func (t *turn) language() string { return firstOf(t.owner.Language, t.owner.Profile.Language, "en") }
 
 // phone is the number a dealer may call, "" when there is none.
 func (t *turn) phone() string {
 	raw := t.owner.Channels
 	if len(raw) == 0 {
-		raw = t.v.Facts.Channels
+		raw = t.owner.Profile.Channels
 	}
 	var ch struct {
 		Phone string `json:"phone"`

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/milepost-io/milepost/ingest"
+	ingestjson "github.com/milepost-io/milepost/ingest/json"
 	"github.com/milepost-io/milepost/notify"
 	"github.com/milepost-io/milepost/rules"
 	"github.com/milepost-io/milepost/state"
@@ -32,6 +33,7 @@ type bench struct {
 	// vin, party and facts of the notices to come.
 	vin, party string
 	facts      rules.Facts
+	policy     string // the rule file in force
 }
 
 func newBench(t *testing.T, wait int64) *bench {
@@ -39,10 +41,7 @@ func newBench(t *testing.T, wait int64) *bench {
 	b := &bench{t: t, rows: map[state.Space]map[string][]byte{}, now: start, vin: "V1", party: "O1"}
 	b.facts = rules.Facts{Owner: "O1", Dealer: "D1", Plate: "B-1", Model: "E5", Zone: "Asia/Shanghai"}
 	step := notify.NewStep(notify.StepOptions{
-		Decoder: partyDecoder{},
-		Policy: func(a rules.Activation) (rules.Policy, error) {
-			return rules.Policy{GroupWaitMS: wait, ConsentGranted: a.Source != "/denied"}, nil
-		},
+		Decoder: ingestjson.NewDecoder(ingest.BuiltinCatalogue()),
 		Observe: b.observe,
 	})
 	m, err := state.NewMachine(state.MachineOptions{Step: step, Stage: log.Notices, Senders: 1, RoundTrip: true})
@@ -50,6 +49,7 @@ func newBench(t *testing.T, wait int64) *bench {
 		t.Fatal(err)
 	}
 	b.m = m
+	b.policy = fmt.Sprintf("policy: {group: {wait: %dm}}", wait/minute)
 	b.activate(rules.Activation{Source: "/test", Endpoints: []rules.Endpoint{{Name: "app", Owner: true}, {Name: "crm", Dealer: true}}})
 	return b
 }
@@ -91,6 +91,7 @@ func (b *bench) apply(r log.Record) {
 
 func (b *bench) activate(a rules.Activation) {
 	b.t.Helper()
+	a.Files = []rules.File{{Name: "policy.yaml", Content: b.policy}}
 	b.apply(log.Record{Kind: log.Control, Payload: mustJSON(b.t, a)})
 }
 
@@ -238,24 +239,3 @@ func resolved(rule string) rules.Event {
 }
 
 func items(r ...rules.ItemRef) []rules.ItemRef { return r }
-
-// partyDecoder reads the few fields the tests use.
-type partyDecoder struct{}
-
-func (partyDecoder) Decode(payload []byte, ev *ingest.Event) error {
-	var p struct {
-		Type, ID, Name, Language string
-		Time                     int64
-		Consent                  ingest.Consent
-		Channels                 json.RawMessage
-	}
-	if err := json.Unmarshal(payload, &p); err != nil {
-		return &ingest.Error{Reason: ingest.ReasonSyntax, Detail: err.Error(), Offset: 0}
-	}
-	typ, _ := ingest.ParseType(p.Type)
-	*ev = ingest.Event{Type: typ, Key: []byte(p.ID), Party: true, Time: p.Time, HasTime: p.Time != 0}
-	if typ == ingest.Party {
-		ev.Owner = &ingest.PartyEvent{Name: p.Name, Language: p.Language, Consent: p.Consent, Channels: []byte(p.Channels)}
-	}
-	return nil
-}

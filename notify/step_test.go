@@ -1,10 +1,14 @@
 package notify_test
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
 
+	"github.com/milepost-io/milepost/notify"
 	"github.com/milepost-io/milepost/rules"
 	"github.com/milepost-io/milepost/state"
+	"github.com/milepost-io/milepost/state/log"
 )
 
 // S43: a reminder waits for its group, a critical alert does not, an alert never joins.
@@ -101,7 +105,7 @@ func TestHoldReasons(t *testing.T) {
 		name   string
 		facts  func(*rules.Facts)
 		party  string // a party event
-		source string
+		policy string
 		event  rules.Event
 		want   string
 	}{
@@ -114,12 +118,13 @@ func TestHoldReasons(t *testing.T) {
 		{name: "the party's own refusal wins", facts: func(f *rules.Facts) { f.Consent = []byte(`{"service":true}`) }, party: `{"type":"party","id":"O1","consent":{"service":false}}`, event: firing("x", "warning"), want: "consent"},
 		{name: "the party's own consent wins", facts: func(f *rules.Facts) { f.Consent = []byte(`{"service":false}`) }, party: `{"type":"party","id":"O1","consent":{"service":true}}`, event: firing("x", "warning")},
 		{name: "a party that says nothing leaves the profile's", facts: func(f *rules.Facts) { f.Consent = []byte(`{"service":false}`) }, party: `{"type":"party","id":"O1","name":"A"}`, event: firing("x", "warning"), want: "consent"},
-		{name: "the default may be a refusal", source: "/denied", event: firing("x", "warning"), want: "consent"},
+		{name: "the default may be a refusal", policy: "policy: {group: {wait: 0s}, consent_default: denied}", event: firing("x", "warning"), want: "consent"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t, 0)
-			if c.source != "" {
-				b.activate(rules.Activation{Source: c.source})
+			if c.policy != "" {
+				b.policy = c.policy
+				b.activate(rules.Activation{})
 			}
 			if c.party != "" {
 				b.partyEvent(c.party)
@@ -300,6 +305,63 @@ func TestLeadView(t *testing.T) {
 	b.advance(8 * day)
 	if got := b.keys(state.RowView); got[0] == "lead/D2/l_2" {
 		t.Error("a closed lead is still listed after 8 days")
+	}
+}
+
+// S46: a lead goes on under a new owner, without an event.
+func TestLeadMovesWithOwner(t *testing.T) {
+	b := newBench(t, 0)
+	created := leadEvent("created", "D1", "oil")
+	b.facts.Lead = &rules.LeadRef{ID: "l_1", Causes: created.Causes}
+	b.facts.ContactAt, b.facts.Name = start, "Old"
+	b.events(nil, created)
+	lead := "lead/D1/l_1"
+	b.notice("released")
+	if _, listed := b.rows[state.RowView][lead]; listed {
+		t.Error("the lead is still listed under the former owner")
+	}
+	b.seen = nil
+	b.party, b.facts.Owner, b.facts.Name = "O2", "O2", "New"
+	b.notice("facts")
+	b.want()
+	if v := string(b.rows[state.RowView][lead]); !strings.Contains(v, `"name":"New"`) || !strings.Contains(v, `"item":"oil"`) {
+		t.Errorf("view %s, want the lead with its cause and the new owner", v)
+	}
+}
+
+// S46: of several cars the profile that changed last says how to reach the owner.
+func TestContactOfLastProfile(t *testing.T) {
+	b := newBench(t, 0)
+	b.facts.ContactAt, b.facts.Consent = start+2, []byte(`{"service":false}`)
+	b.notice("facts")
+	b.vin, b.facts.ContactAt, b.facts.Consent = "V2", start+1, []byte(`{"service":true}`)
+	b.events(nil, firing("x", "warning"))
+	b.want("created e_x to owner", "held e_x consent")
+	b.facts.ContactAt = start + 3
+	b.events(nil, firing("y", "warning"))
+	b.want("created e_y to owner", "released e_y")
+}
+
+// Feedback moves a lead forward, never back, and shows the owner's last reaction.
+func TestFeedback(t *testing.T) {
+	b := newBench(t, 0)
+	created := leadEvent("created", "D1", "oil")
+	b.facts.Lead = &rules.LeadRef{ID: "l_1", Causes: created.Causes}
+	b.events(nil, created)
+	for _, f := range []string{`{"by":"advisor:Han","action":"claimed"}`, `{"by":"owner","action":"booked"}`, `{"by":"advisor:Han","action":"contacted"}`} {
+		b.sent++
+		n := rules.Notice{VIN: b.vin, Kind: "feedback", Facts: b.facts, Feedback: []byte(f)}
+		b.apply(log.Record{Kind: log.Handover, Payload: state.AppendHandover(nil, &state.Handover{
+			Offset: b.sent, Clock: b.now,
+			Notices: []state.Notice{{Key: []byte(b.party), Sub: []byte(b.vin), At: b.now, Payload: mustJSON(t, n)}},
+		})})
+	}
+	var v notify.LeadView
+	if err := json.Unmarshal(b.rows[state.RowView]["lead/D1/l_1"], &v); err != nil {
+		t.Fatal(err)
+	}
+	if v.State != "booked" || v.ClaimedBy != "Han" || v.Owner.LastReaction != "booked" || v.SuggestedAct != "none" {
+		t.Errorf("lead %+v, want booked, claimed by Han, nothing to do", v)
 	}
 }
 

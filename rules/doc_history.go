@@ -32,7 +32,7 @@ const maxHistory = 40
 func (s *Step) history() *history {
 	if s.in.history == nil {
 		s.in.history = &history{}
-		if b := s.in.c.View(s.sub.services); b != nil {
+		if b := s.in.docs.View(s.sub.services); b != nil {
 			if err := json.Unmarshal(b, s.in.history); err != nil {
 				panic(fmt.Errorf("vehicle %s: document %s: %w", s.in.vin, subServices, err))
 			}

@@ -252,6 +252,8 @@ func (h *harness) do(line string) (string, error) {
 		}
 		h.clock = h.clock.Add(d)
 		return h.tick()
+	case strings.HasPrefix(line, "show "):
+		return h.show(strings.TrimPrefix(line, "show "))
 	case strings.HasPrefix(line, "at "):
 		t, err := time.Parse(time.RFC3339, strings.TrimPrefix(line, "at "))
 		if err != nil {
@@ -261,6 +263,29 @@ func (h *harness) do(line string) (string, error) {
 		return h.tick()
 	}
 	return "", errors.New("what is " + line)
+}
+
+// show prints one vehicle as people see it.
+func (h *harness) show(vin string) (string, error) {
+	a, prog, err := rules.ParseActivation(h.m.Control())
+	if err != nil {
+		return "", err
+	}
+	view, ok, err := rules.ShowVehicle(vin, h.clock.UnixMilli(), a, prog, func(sub string) []byte {
+		b, _ := h.m.View([]byte(vin), []byte(sub))
+		return b
+	})
+	if err != nil || !ok {
+		return "unknown\n", err
+	}
+	if view.Lead != nil {
+		view.Lead.ID = h.name(view.Lead.ID)
+	}
+	for i := range view.Alerts {
+		view.Alerts[i].Alert = h.name(view.Alerts[i].Alert)
+	}
+	b, err := json.MarshalIndent(view, "", " ")
+	return string(b) + "\n", err
 }
 
 func (h *harness) tick() (string, error) {

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/milepost-io/milepost/rules/plan"
@@ -86,10 +87,17 @@ func (l *loader) items(p *Plan, m map[string]*node, n *node) {
 		return
 	}
 	var nodes []*node
+	before := len(l.problems)
 	for _, item := range l.list(list, "items") {
-		if it, ok := l.item(item, p.ID); ok {
+		if item.hasAny(maintainedKeys.later) {
+			before = -1
+		}
+		if it, ok := l.item(item); ok {
 			p.Items, nodes = append(p.Items, it), append(nodes, item)
 		}
+	}
+	if len(l.problems) > before {
+		return // what is wrong follows from what has been said
 	}
 	for _, problem := range p.Resolve() {
 		at := n
@@ -98,6 +106,11 @@ func (l *loader) items(p *Plan, m map[string]*node, n *node) {
 		}
 		l.at(at.find(problem.Field), problem.Field+": "+problem.Msg, "")
 	}
+}
+
+// hasAny reports whether a map has one of the keys.
+func (n *node) hasAny(names []string) bool {
+	return slices.ContainsFunc(n.fields, func(f field) bool { return slices.Contains(names, f.name) })
 }
 
 // find follows a dotted path as far as it goes.
@@ -115,7 +128,7 @@ func (n *node) find(path string) *node {
 }
 
 // item loads one item of a plan.
-func (l *loader) item(n *node, planID string) (plan.Item, bool) {
+func (l *loader) item(n *node) (plan.Item, bool) {
 	var it plan.Item
 	m := l.fields(n, maintainedKeys)
 	if m == nil {
@@ -126,7 +139,6 @@ func (l *loader) item(n *node, planID string) (plan.Item, bool) {
 		return it, false
 	}
 	it.ID = id
-	l.claim(m["id"], "item of plan "+planID, id, uint64(plan.KeyOf(id)))
 	if v, ok := m["title"]; ok {
 		it.Title = byLanguage(l.titles(v, "title"))
 	}

@@ -18,7 +18,7 @@ func defaultPolicy() Policy {
 
 // policy loads the part of a policy that this version reads. It may stand in one file alone.
 func (l *loader) policy(n *node) {
-	l.claim(n, "policy", "policy", 1)
+	l.claim(n, "policy", "", 1)
 	m := l.fields(n, policyKeys)
 	if v, ok := m["group"]; ok {
 		if g, ok := l.fields(v, groupKeys)["wait"]; ok {

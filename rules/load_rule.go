@@ -61,7 +61,7 @@ func (l *loader) rule(n *node) {
 func (l *loader) ruleConditions(r *Rule, m map[string]*node, n *node) {
 	if v, ok := m["when"]; ok {
 		r.when = l.condition(v, "when")
-	} else {
+	} else if !n.hasAny(ruleKeys.later) {
 		l.at(n, fmt.Sprintf("rule %q without when", r.ID), "a condition")
 	}
 	if v, ok := m["until"]; ok {

@@ -123,6 +123,7 @@ func (s *Step) finish() {
 // begin opens the vehicle of the context.
 func (s *Step) begin(c *state.Context) bool {
 	s.in.reset(c)
+	s.state.Days, s.state.HourDays, s.state.Services = s.state.Days[:0], s.state.HourDays[:0], s.state.Services[:0]
 	known, err := s.v.open(c.View(s.sub.hot))
 	if err != nil {
 		// The engine rebuilds the document from the log when a step panics (E17).

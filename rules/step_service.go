@@ -38,7 +38,7 @@ func (s *Step) applyService(payload []byte) state.Outcome {
 		s.in.cause = plan.CauseReset
 	}
 	if filed.Dropped > 0 {
-		s.in.c.Count("service", "items_dropped", filed.Dropped)
+		s.in.count("service", "items_dropped", filed.Dropped)
 	}
 	sv := Serviced{
 		ServiceRef: ServiceRef{Time: at, Date: filed.Day.String(), Order: told.Order, Dealer: told.Dealer, Items: items, Declined: slices.Clone(told.Declined)},
@@ -78,7 +78,7 @@ func (s *Step) serviceItems(told *ingest.ServiceEvent) []string {
 	items = slices.Compact(items)
 	for _, id := range items {
 		if !s.prog.items[id] {
-			s.in.c.Count("service", "unknown_item", 1)
+			s.in.count("service", "unknown_item", 1)
 		}
 	}
 	return items

@@ -58,6 +58,7 @@ type Engine struct {
 	httpListener net.Listener
 	started      time.Time
 	ready        atomic.Bool
+	dead         atomic.Int64 // dead letters
 	ending       chan struct{}
 }
 

@@ -58,12 +58,10 @@ func (e *Engine) openShards() error {
 			Log: e.journal, Store: store, Step: events, Stage: p.Stream, Shard: p.Shard, Now: e.clock.Now, Build: e.opt.Build,
 			Memory: int64(e.cfg.Memory) / int64(2*e.cfg.Shards), Interval: time.Duration(e.cfg.WriteBack), TickEvery: e.opt.Tick,
 			Hurry: e.read.Waiting, Logger: logger.With("shard", fmt.Sprintf("%s-%d", p.Stream, p.Shard)),
+			Live: e.loadRows, Feed: e.feed, FeedSpaces: fedSpaces(),
 		}
 		if p.Stream == log.Notices {
 			o.Step = notices
-			o.Live = e.loadRows
-			o.Feed = e.feed
-			o.FeedSpaces = []state.Space{state.RowOutbox, state.RowView}
 		}
 		s, err := state.NewShard(o)
 		if err != nil {
@@ -121,9 +119,12 @@ func (e *Engine) of(stream log.Stream, key []byte) *shard {
 	return e.shards[i]
 }
 
-// loadRows takes what a notify shard holds when it goes live: the outbox and the views.
+// fedSpaces are the rows that the process follows: what is to be sent, shown, and looked at.
+func fedSpaces() []state.Space { return []state.Space{state.RowOutbox, state.RowView, state.RowDead} }
+
+// loadRows takes what a shard holds when it goes live.
 func (e *Engine) loadRows(v state.View) {
-	for _, space := range []state.Space{state.RowOutbox, state.RowView} {
+	for _, space := range fedSpaces() {
 		err := v.Rows(space, "", func(key string, value []byte) bool {
 			e.feedRow(&state.RowOp{Space: space, Key: key, Value: value})
 			return true
@@ -147,6 +148,12 @@ func (e *Engine) feedRow(op *state.RowOp) {
 			e.disp.Remove([]byte(op.Key))
 		} else {
 			e.disp.Put([]byte(op.Key), op.Value)
+		}
+	case state.RowDead:
+		if op.Delete {
+			e.dead.Add(-1)
+		} else {
+			e.dead.Add(1)
 		}
 	case state.RowView:
 		if op.Delete {

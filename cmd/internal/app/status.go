@@ -165,7 +165,7 @@ func (e *Engine) Recent(ctx context.Context, limit int) ([]console.VehicleRow, e
 }
 
 func describeRow(v state.View, row *console.VehicleRow) error {
-	doc, err := v.Document([]byte(row.VIN), nil)
+	doc, err := v.Document([]byte(row.VIN), []byte(rules.HotDocument))
 	if err != nil || doc == nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"sort"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/milepost-io/milepost/notify"
@@ -106,11 +108,36 @@ func timelineEntry(stream log.Stream, value []byte) (TimelineEntry, bool) {
 		return out, false
 	}
 	out.Time, out.Kind = r.At, r.Kind
-	out.Text = r.Text()
+	out.Text = timelineText(&r)
 	if r.Event != nil {
 		out.Type = r.Event.Type
 	}
 	return out, true
+}
+
+// timelineText says in a few words what an entry of the rules stage tells.
+func timelineText(r *rules.TimelineEntry) string {
+	switch {
+	case r.Event != nil:
+		items := ""
+		for _, it := range r.Event.Items {
+			items = strings.TrimPrefix(items+", "+it.ID, ", ")
+		}
+		return joinWords(shortType(r.Event.Type), r.Event.Rule, items, r.Event.Reason)
+	case r.Value != nil:
+		return joinWords(r.Kind, r.Signal, strconv.FormatFloat(*r.Value, 'f', -1, 64), r.Reason)
+	case r.Service != nil:
+		return joinWords("service", strings.Join(r.Service.Items, ", "), r.Service.Order)
+	case r.Kind == "assumed":
+		names := make([]string, 0, len(r.Items))
+		for _, it := range r.Items {
+			names = append(names, it.ID)
+		}
+		return joinWords("history assumed", strings.Join(names, ", "))
+	case r.Feedback != nil:
+		return joinWords("feedback", r.Feedback.By, r.Feedback.Action)
+	}
+	return joinWords(r.Kind, r.Reason)
 }
 
 func joinWords(words ...string) string {
