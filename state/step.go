@@ -75,4 +75,3 @@ const (
 	// RowView holds summaries for the read model (open leads, vehicles with something to say).
 	RowView Space = 'v'
 )
-

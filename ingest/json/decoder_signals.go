@@ -2,6 +2,8 @@ package json
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/milepost-io/milepost/ingest"
 )
@@ -178,7 +180,13 @@ func (d *Decoder) refuseRange() {
 	detail := fmt.Sprintf("expected at most %d codes of 1 to %d bytes", MaxCodes, MaxCode)
 	if s.Kind == ingest.Number {
 		seen := clip(d.p[d.dropped.at:d.dropped.end])
-		detail = fmt.Sprintf("found %s, expected %v to %v %s and no sentinel", seen, s.Min, s.Max, s.Unit)
+		detail = fmt.Sprintf("found %s, expected %s and no sentinel", seen, rangeOf(s))
 	}
 	d.refuse(ingest.ReasonRange, "signals."+s.Name, d.dropped.at, detail)
+}
+
+// rangeOf writes a signal's range for people.
+func rangeOf(s *ingest.Signal) string {
+	plain := func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+	return strings.TrimSpace(plain(s.Min) + " to " + plain(s.Max) + " " + s.Unit)
 }

@@ -32,7 +32,8 @@ func IsBatch(payload []byte) bool {
 // parted by single commas, and nothing follows. The entries' payloads are the very bytes between those
 // commas. An entry itself may still be malformed or no event: that is for Decode to say when the record
 // is applied, and costs its neighbours nothing. Type and Key of such an entry are what could be read of
-// it. An error of yield ends the split and is returned as it is.
+// it. An error of yield ends the split and is returned as it is. An entry may be larger than
+// ingest.MaxPayload; the source then hands it over in its ingest.Oversize form.
 func Split(payload []byte, yield func(Entry) error) error {
 	if !IsBatch(payload) {
 		return splitOne(payload, yield)
@@ -79,8 +80,7 @@ func SplitLines(payload []byte, yield func(Entry) error) error {
 
 // entryOf reads the routing of an entry; that it may be malformed is no matter here.
 func entryOf(p []byte) Entry {
-	h, err := ReadHead(p)
-	_ = err
+	h, _ := ReadHead(p)
 	return Entry{Payload: p, Type: h.Type, Key: h.Key, Party: h.Party}
 }
 

@@ -49,6 +49,54 @@ func (d *Decoder) typed(ev *ingest.Event) {
 	case ingest.Feedback:
 		ev.Feedback = d.feedback(ev)
 	}
+	if d.refusal.Reason != "" && d.refusal.Offset < 0 {
+		d.refusal.Offset = d.locate(strings.Split(d.refusal.Field, "."))
+	}
+}
+
+// locate returns where the value at path begins in a payload that has been walked, -1 when it is absent.
+func (s *scanner) locate(path []string) int {
+	i := s.space(0)
+	for _, step := range path {
+		switch s.peek(i) {
+		case '{':
+			i = s.find(i, func(name []byte, _ int) bool { return string(name) == step })
+		case '[':
+			i = s.find(i, func(_ []byte, n int) bool { return strconv.Itoa(n) == step })
+		default:
+			return -1
+		}
+		if i < 0 {
+			return -1
+		}
+	}
+	return i
+}
+
+// find returns where the member or element that is wanted begins in the object or array at i.
+func (s *scanner) find(i int, wanted func(name []byte, n int) bool) int {
+	end := s.peek(i) + 2 // in ASCII, of both kinds
+	if i = s.space(i + 1); s.peek(i) == end {
+		return -1
+	}
+	for n, more := 0, true; more; n++ {
+		var name []byte
+		if end == '}' {
+			if name, i = s.name(i); i < 0 {
+				return -1
+			}
+		}
+		if wanted(name, n) {
+			return i
+		}
+		if i = s.skip(i, 1); i < 0 {
+			return -1
+		}
+		if i, more = s.next(i, end); i < 0 {
+			return -1
+		}
+	}
+	return -1
 }
 
 // unmarshal decodes the payload into v and refuses it where a member has the wrong JSON type.
@@ -69,7 +117,7 @@ func (d *Decoder) unmarshal(v any) bool {
 	}
 	detail := "found a " + wrong.JSONKind.String()
 	if wrong.GoType != nil {
-		detail += ", expected a " + typeWord(wrong.GoType)
+		detail += ", expected " + typeWord(wrong.GoType)
 	}
 	d.refuse(ingest.ReasonValue, field, int(wrong.ByteOffset), detail)
 	return false
@@ -87,14 +135,14 @@ func typeWord(t reflect.Type) string {
 	case reflect.Pointer:
 		return typeWord(t.Elem())
 	case reflect.Float64:
-		return "number"
+		return "a number"
 	case reflect.Bool:
 		return "true or false"
 	case reflect.Slice:
-		return "list"
+		return "a list"
 	case reflect.Struct, reflect.Map:
-		return "object"
+		return "an object"
 	default:
-		return t.Kind().String()
+		return "a " + t.Kind().String()
 	}
 }

@@ -43,9 +43,7 @@ func (d *Decoder) service(ev *ingest.Event) *ingest.ServiceEvent {
 	d.words("codes", w.Codes)
 	d.words("declined", w.Declined)
 	d.id("dealer", w.Dealer)
-	if len(w.Order) > maxWord {
-		d.refuse(ingest.ReasonValue, "order", -1, fmt.Sprintf("%d bytes, expected at most %d", len(w.Order), maxWord))
-	}
+	d.atMost("order", w.Order, maxWord)
 	if w.Reset != nil {
 		if w.Reset.From == nil || w.Reset.To == nil {
 			d.refuse(ingest.ReasonValue, "odometer_reset", -1, "expected both from and to")
@@ -75,7 +73,7 @@ func (d *Decoder) reading(signal string, v *float64, ev *ingest.Event) *float64 
 func (d *Decoder) inRange(field string, v float64) {
 	if x, ok := d.cat.Index("odometer"); ok {
 		if s := d.cat.Signal(x); !s.InRange(v) {
-			d.refuse(ingest.ReasonRange, field, -1, fmt.Sprintf("found %v, expected %v to %v %s", v, s.Min, s.Max, s.Unit))
+			d.refuse(ingest.ReasonRange, field, -1, fmt.Sprintf("found %v, expected %s", v, rangeOf(s)))
 		}
 	}
 }
@@ -92,6 +90,13 @@ func (d *Decoder) words(field string, list []string) {
 				fmt.Sprintf("%d bytes, expected 1 to %d", len(w), maxWord))
 			return
 		}
+	}
+}
+
+// atMost refuses a text that is too long.
+func (d *Decoder) atMost(field, v string, most int) {
+	if len(v) > most {
+		d.refuse(ingest.ReasonValue, field, -1, fmt.Sprintf("%d bytes, expected at most %d", len(v), most))
 	}
 }
 
@@ -123,9 +128,8 @@ func (d *Decoder) feedback(ev *ingest.Event) *ingest.FeedbackEvent {
 	if !knownBy(w.By) {
 		d.refuse(ingest.ReasonValue, "by", -1, fmt.Sprintf("found %q, expected owner, advisor:NAME or system", clip([]byte(w.By))))
 	}
-	if len(w.About) > maxWord || len(w.Note) > maxNote {
-		d.refuse(ingest.ReasonValue, "about, note", -1, fmt.Sprintf("expected at most %d and %d bytes", maxWord, maxNote))
-	}
+	d.atMost("about", w.About, maxWord)
+	d.atMost("note", w.Note, maxNote)
 	var ok bool
 	if f.Until, ok = until(w.Until); !ok {
 		d.refuse(ingest.ReasonTime, "until", -1, fmt.Sprintf("found %s, expected RFC 3339, a date or Unix milliseconds", clip(w.Until)))

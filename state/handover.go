@@ -1,0 +1,149 @@
+package state
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/milepost-io/milepost/state/log"
+)
+
+// Handover is what one input of a sender made for one receiving shard: the payload of a log.Handover
+// record. The receiver takes a handover once: its Offset must be above all it took from (Log, Sender).
+//
+//	log id (16) | sender, offset, clock (uvarint, uvarint, varint) | notices
+//	notice: at (varint) | key, sub, payload, each with its length (uvarint) before it
+type Handover struct {
+	// Log and Sender are the partition of the input, Offset its place there.
+	Log    log.ID
+	Sender uint16
+	Offset log.Offset
+	// Clock is a promise: the sender has handled everything that is due by then (E9). Unix ms.
+	Clock   int64
+	Notices []Notice
+}
+
+// Notice is one Context.Emit.
+type Notice struct {
+	Key, Sub []byte
+	// At is the Now of the step that emitted it.
+	At      int64
+	Payload []byte
+}
+
+var errHandover = errors.New("state: not a handover")
+
+func appendHandoverHead(b []byte, h *Handover) []byte {
+	b = append(b, h.Log[:]...)
+	b = binary.AppendUvarint(b, uint64(h.Sender))
+	b = binary.AppendUvarint(b, uint64(h.Offset))
+	return binary.AppendVarint(b, h.Clock)
+}
+
+func appendNotice(b []byte, n *Notice) []byte {
+	b = binary.AppendVarint(b, n.At)
+	b = appendBytes(b, n.Key)
+	b = appendBytes(b, n.Sub)
+	return appendBytes(b, n.Payload)
+}
+
+func appendBytes(b, s []byte) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+// AppendHandover appends the payload that DecodeHandover reads.
+func AppendHandover(b []byte, h *Handover) []byte {
+	b = appendHandoverHead(b, h)
+	for i := range h.Notices {
+		b = appendNotice(b, &h.Notices[i])
+	}
+	return b
+}
+
+// DecodeHandover decodes the payload of a log.Handover record. The result refers to the payload.
+func DecodeHandover(payload []byte) (Handover, error) {
+	var h Handover
+	r, err := openHandover(payload, &h)
+	if err != nil {
+		return Handover{}, err
+	}
+	for len(r) > 0 {
+		var n Notice
+		if r, err = cutNotice(r, &n); err != nil {
+			return Handover{}, err
+		}
+		h.Notices = append(h.Notices, n)
+	}
+	return h, nil
+}
+
+// openHandover decodes the head and returns the notices still encoded.
+func openHandover(p []byte, h *Handover) ([]byte, error) {
+	d := decoder{rest: p}
+	copy(h.Log[:], d.take(len(h.Log)))
+	h.Sender = uint16(d.uvarint())
+	h.Offset = log.Offset(d.uvarint())
+	h.Clock = d.varint()
+	return d.rest, d.error("head", len(p))
+}
+
+func cutNotice(p []byte, n *Notice) ([]byte, error) {
+	d := decoder{rest: p}
+	n.At = d.varint()
+	n.Key = d.bytes()
+	n.Sub = d.bytes()
+	n.Payload = d.bytes()
+	return d.rest, d.error("notice", len(p))
+}
+
+// decoder cuts values off the front of a byte string; after the first that does not fit all are zero.
+type decoder struct {
+	rest []byte
+	bad  bool
+}
+
+func (d *decoder) take(n int) []byte {
+	if n < 0 || n > len(d.rest) {
+		d.bad, d.rest = true, nil
+		return nil
+	}
+	b := d.rest[:n:n]
+	d.rest = d.rest[n:]
+	return b
+}
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.rest)
+	if n <= 0 {
+		d.bad, d.rest = true, nil
+		return 0
+	}
+	d.rest = d.rest[n:]
+	return v
+}
+
+func (d *decoder) varint() int64 {
+	v, n := binary.Varint(d.rest)
+	if n <= 0 {
+		d.bad, d.rest = true, nil
+		return 0
+	}
+	d.rest = d.rest[n:]
+	return v
+}
+
+func (d *decoder) bytes() []byte {
+	n := d.uvarint()
+	if n > uint64(len(d.rest)) {
+		d.bad, d.rest = true, nil
+		return nil
+	}
+	return d.take(int(n))
+}
+
+func (d *decoder) error(what string, size int) error {
+	if d.bad {
+		return fmt.Errorf("%w: %s ends within its %d bytes", errHandover, what, size)
+	}
+	return nil
+}
