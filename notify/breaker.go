@@ -96,10 +96,10 @@ func (b *breaker) count(now time.Time, ok bool) {
 	if ok {
 		b.inARow = 0
 		at.ok++
-		return
+	} else {
+		b.inARow++
+		at.wrong++
 	}
-	b.inARow++
-	at.wrong++
 	calls, wrong := 0, 0
 	for _, c := range b.counts {
 		if slot-c.slot < buckets {

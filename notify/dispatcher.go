@@ -22,7 +22,7 @@ type DispatcherOptions struct {
 	Generation uint64
 	// Scan calls yield with every outbox row whose key begins with prefix, of all shards, those of one
 	// vehicle in key order, until it returns false. It must show every row that Put was called with and
-	// Remove was not. It is called at the start and after a full queue; nil: there is nothing to find.
+	// Remove was not, and none whose cause is not durable (E4). It is called at the start and after a full queue; nil: there is nothing to find.
 	Scan func(ctx context.Context, prefix []byte, yield func(key, value []byte) bool) error
 	// Clock is the engine's, Unix ms: it tells how old an entry is when it is taken in. Everything after
 	// that runs on real time (E18). nil: the wall clock.
