@@ -123,7 +123,7 @@ func (t tokens) authorize(role string) func(token string) (string, bool) {
 func (e *Engine) openDispatcher() error {
 	channels := map[string]notify.Channel{}
 	for _, w := range e.cfg.Notify.Webhooks {
-		secrets, warning, err := webhook.ReadSecrets(w.SecretFile)
+		secrets, warning, err := webhook.LoadSecrets(w.SecretFile)
 		if err != nil {
 			return fmt.Errorf("notify.webhooks %s: %w", w.Name, err)
 		}

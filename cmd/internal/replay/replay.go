@@ -56,9 +56,9 @@ func NewSteps(observe func(notify.Observation)) (state.Step, state.Step, error) 
 	return r, n, nil
 }
 
-// PolicyOf reads the policy out of an activation.
-func PolicyOf(a rules.Activation) (rules.Policy, error) {
-	_, p, _, err := rules.BuildActivation(a)
+// PolicyOf reads the policy out of an activation's payload.
+func PolicyOf(payload []byte) (rules.Policy, error) {
+	_, p, err := rules.ParseActivation(payload)
 	if err != nil {
 		return rules.Policy{}, err
 	}
