@@ -178,7 +178,10 @@ func (s *Step) decode(c *state.Context, in *state.Input) bool {
 func quarantine(c *state.Context, err error) {
 	reason, detail, offset := ingest.ReasonSyntax, err.Error(), -1
 	if e, ok := err.(*ingest.Error); ok { //nolint:errorlint // decoders return no other error, unwrapped
-		reason, offset = e.Reason, e.Offset
+		reason, detail, offset = e.Reason, e.Detail, e.Offset
+		if e.Field != "" {
+			detail = e.Field + ": " + detail
+		}
 	}
 	c.Quarantine(reason, detail, offset)
 }
