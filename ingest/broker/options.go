@@ -21,7 +21,7 @@ type Options struct {
 	Topics []Topic
 	// Sink takes the records. Required.
 	Sink ingest.Sink
-	// Codecs are what the codecs named by Topics know of batches and keys; default: the json codec.
+	// Codecs are what the codecs named by Topics know of batches and keys; default: DefaultCodecs.
 	Codecs map[string]Codec
 	// Source is the name of this way in, as people read it in dead letters; default "mqtt".
 	Source string
@@ -59,6 +59,11 @@ type Codec struct {
 	Split func(payload []byte, yield func(json.Entry) error) error
 }
 
+// DefaultCodecs is the json codec alone.
+func DefaultCodecs() map[string]Codec {
+	return map[string]Codec{json.Name: {IsBatch: json.IsBatch, Split: json.Split}}
+}
+
 // DefaultTopics are the topics of a broker without configuration. No car can send an erase.
 func DefaultTopics() []Topic {
 	return []Topic{
@@ -75,7 +80,7 @@ func (o *Options) setDefaults() {
 		o.Topics = DefaultTopics()
 	}
 	if o.Codecs == nil {
-		o.Codecs = map[string]Codec{json.Name: {IsBatch: json.IsBatch, Split: json.Split}}
+		o.Codecs = DefaultCodecs()
 	}
 	if o.Source == "" {
 		o.Source = "mqtt"

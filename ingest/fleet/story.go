@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/milepost-io/milepost/ingest"
@@ -25,6 +26,7 @@ func Story(begin time.Time) []Event {
 	for d := range int64(days) {
 		s.today(d)
 	}
+	slices.SortStableFunc(s.out, func(a, b Event) int { return a.At.Compare(b.At) })
 	return s.out
 }
 
@@ -71,7 +73,13 @@ func (s *story) today(d int64) {
 	if d == 0 {
 		s.boil(at + 5*hour)
 	}
-	if d > 2 {
+	if d > 3 {
+		s.sample(at+2*hour, StoryBattery, 31_050+km/2, false, func(o *object) {
+			o.number("lv_battery_voltage", 12.7, 2)
+			o.number("soc", 90, 1)
+		})
+	}
+	if d > 1 {
 		s.sample(at+7*hour, StoryOverheat, 26_420+km/2, true, func(o *object) { engine(o, 36, 90, 14.0, 48) })
 	}
 	if d == 1 {

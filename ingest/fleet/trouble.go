@@ -126,6 +126,7 @@ func (v *vehicle) quirks() {
 	v.basement = r.chance(0.06)
 	v.millis = r.chance(0.2)
 	v.boots = r.chance(0.3)
+	v.newest = r.chance(0.3)
 	v.repeats = [...]float64{0, 0.002, 0.03}[r.weighted(60, 30, 10)]
 	switch x := r.unit(); {
 	case x < 0.004:

@@ -31,6 +31,7 @@ type vehicle struct {
 	millis    bool // writes time as a number
 	boots     bool // names its boot
 	repeats   float64
+	newest    bool // sends its backlog behind the newest sample
 
 	// state
 	today    int64 // local day planned last; 0: not introduced yet
@@ -234,7 +235,8 @@ func (v *vehicle) introduce() {
 	}
 }
 
-// transmit puts what the car itself sends out as soon as there is a network, oldest first.
+// transmit puts what the car itself sends out as soon as there is a network: oldest first, but for cars
+// that send the newest before all.
 func (v *vehicle) transmit(e Event) {
 	if e.At.UnixMilli() < v.offline {
 		const most = 300 // what a car keeps; the oldest goes
@@ -246,11 +248,16 @@ func (v *vehicle) transmit(e Event) {
 	}
 	backlog := v.buffered
 	v.buffered = nil
+	if v.newest {
+		v.push(e, 0)
+	}
 	for _, b := range backlog {
 		b.At = e.At
 		v.push(b, 15)
 	}
-	v.push(e, 0)
+	if !v.newest {
+		v.push(e, 0)
+	}
 }
 
 // push appends to out, gap ms behind the event before at least: arrivals of a car never go back.

@@ -155,6 +155,10 @@ func (d *Decoder) event(ev *ingest.Event) {
 
 // countUnknown counts the members that no event of this type has.
 func (d *Decoder) countUnknown(others members, ev *ingest.Event) {
+	if ev.Type == ingest.Telemetry {
+		ev.UnknownFields += d.count(others)
+		return
+	}
 	for name := range d.each(others) {
 		if !isTyped(ev.Type, name) {
 			ev.UnknownFields++
