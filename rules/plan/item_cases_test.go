@@ -360,7 +360,9 @@ var itemCases = []itemCase{
 		2026-01-03 service oil 4100 -> oil done soon @o1
 		2026-01-20 km 14100 -> oil soon @o2
 		2026-01-21 service oil 14500 -> oil done soon @o2
-		2026-01-22 plan fixed-wide ->
+		2026-01-29 km 24100 -> oil soon @o3
+		2026-01-30 service oil 24500 -> oil done soon @o3
+		2026-01-31 plan fixed-wide ->
 		2026-02-22 km 34100 -> oil soon @o2+1
 		2026-02-23 service oil 34100 -> oil done soon @o2+1
 	`},
