@@ -39,6 +39,9 @@ const (
 	subReaction = "reaction"
 )
 
+// maxDocument bounds the profile and the services, in bytes (E11).
+const maxDocument = 16 << 10
+
 // never is before any time: "no firing yet", "no trusted time yet".
 const never = -1 << 62
 

@@ -13,9 +13,6 @@ import (
 	"github.com/milepost-io/milepost/rules/plan"
 )
 
-// maxProfile bounds a merged profile, in bytes of canonical JSON (E11).
-const maxProfile = 16 << 10
-
 // profile is a vehicle's merged profile.
 type profile struct{ members map[string]any }
 

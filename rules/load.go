@@ -63,11 +63,7 @@ type claim struct {
 func (l *loader) claim(n *node, kind, id string, key uint64) {
 	c := claim{kind, key}
 	if first, taken := l.claimed[c]; taken {
-		what := kind
-		if id != "" {
-			what += fmt.Sprintf(" %q", id)
-		}
-		l.at(n, fmt.Sprintf("%s is defined twice, first at %s:%d:%d", what, first.File, first.Line, first.Column), "one")
+		l.at(n, fmt.Sprintf("%s %q is defined twice, first at %s:%d:%d", kind, id, first.File, first.Line, first.Column), "one of a name")
 		return
 	}
 	l.claimed[c] = Problem{File: l.src.file.Name, Line: n.line, Column: n.col}

@@ -16,10 +16,15 @@ func defaultPolicy() Policy {
 	return Policy{GroupWaitMS: 600_000, ConsentGranted: true, DayStartsMin: 9 * 60}
 }
 
-// policy loads the part of a policy that this version reads. It may stand in one file alone.
+// policy loads the part of a policy that this version reads. Several files may have one, as long as each
+// key stands once.
 func (l *loader) policy(n *node) {
-	l.claim(n, "policy", "", 1)
 	m := l.fields(n, policyKeys)
+	for _, f := range n.fields {
+		if m[f.name] != nil {
+			l.claim(f.value, "policy", f.name, hash64("policy", f.name))
+		}
+	}
 	if v, ok := m["group"]; ok {
 		if g, ok := l.fields(v, groupKeys)["wait"]; ok {
 			if ms, ok := l.duration(g, "group.wait"); ok {

@@ -54,7 +54,7 @@ func (s *Step) events() []Event {
 // release tells the party that is no longer the owner to let the vehicle go (S46).
 func (s *Step) release() {
 	if s.v.Flags&told != 0 {
-		s.send(s.partyKey(s.in.formerOwner), &Notice{VIN: string(s.in.vin), Kind: "released", Facts: s.facts()})
+		s.send(s.partyKey(s.in.formerOwner), &Notice{VIN: string(s.in.vin), Kind: "released"}) // nothing of the new owner
 	}
 }
 

@@ -41,8 +41,8 @@ func (s *Step) applyService(payload []byte) state.Outcome {
 		s.in.count("service", "items_dropped", filed.Dropped)
 	}
 	sv := Serviced{
-		ServiceRef: ServiceRef{Time: at, Date: filed.Day.String(), Order: told.Order, Dealer: told.Dealer, Items: items, Declined: slices.Clone(told.Declined)},
-		Codes:      slices.Clone(told.Codes), Arrival: s.in.now, Told: print, Assumed: filed.KM.Derived,
+		ServiceRef: ServiceRef{Time: at, Date: filed.Day.String(), Order: told.Order, Dealer: told.Dealer, Items: listed(items), Declined: listed(told.Declined)},
+		Codes:      listed(told.Codes), Arrival: s.in.now, Told: print, Assumed: filed.KM.Derived,
 	}
 	if filed.KM.Known {
 		sv.KM = units(filed.KM.Value)
@@ -51,7 +51,7 @@ func (s *Step) applyService(payload []byte) state.Outcome {
 		sv.Hours = units(filed.Hours.Value)
 	}
 	s.history().add(sv)
-	s.in.c.Put(s.sub.services, encodeJSON(s.history()))
+	s.in.c.Put(s.sub.services, s.history().encode())
 	s.loadFacts()
 	s.note(TimelineEntry{Kind: "service", Service: &sv})
 	return state.Applied

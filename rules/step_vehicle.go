@@ -33,9 +33,9 @@ func (s *Step) applyVehicle(payload []byte) state.Outcome {
 	owner, dealer := p.text("owner"), p.text("dealer")
 	p.members = merge(p.members, patch)
 	encoded := p.encode()
-	if len(encoded) > maxProfile {
+	if len(encoded) > maxDocument {
 		s.in.profile = nil
-		s.in.c.Quarantine(ingest.ReasonOversize, fmt.Sprintf("the merged profile has %d bytes, at most %d are kept", len(encoded), maxProfile), -1)
+		s.in.c.Quarantine(ingest.ReasonOversize, fmt.Sprintf("the merged profile has %d bytes, at most %d are kept", len(encoded), maxDocument), -1)
 		return state.Quarantined
 	}
 	s.remember()
