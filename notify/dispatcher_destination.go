@@ -35,7 +35,7 @@ type destination struct {
 func newDestination(o *DispatcherOptions, name string, ch Channel) *destination {
 	return &destination{
 		opt: o, name: name, channel: ch, wake: make(chan struct{}, 1),
-		q: newQueue(), breaker: breaker{opt: o.Breaker},
+		q: newQueue(o.OrderWait), breaker: breaker{opt: o.Breaker},
 		more: o.Scan != nil, // what waits since before
 	}
 }
@@ -75,7 +75,7 @@ func (t *destination) accept(key string, e *Entry) {
 		horizon = t.opt.DealerHorizon
 	}
 	age := time.Duration(max(t.opt.Clock()-e.Released, 0)) * time.Millisecond
-	t.q.add(&item{key: key, e: e, deadline: now.Add(horizon - age)}, now, t.opt.OrderWait)
+	t.q.add(&item{key: key, e: e, deadline: now.Add(horizon - age)}, now)
 	t.nudge()
 }
 

@@ -12,7 +12,8 @@ import (
 type item struct {
 	key      string // row key
 	e        *Entry
-	at       time.Time // when it may be sent
+	from     time.Time // when its turn comes at the latest
+	at       time.Time // when it may be sent: from, or its next retry
 	deadline time.Time // when it expires
 	attempts int
 	heapAt   int // place in the heap; -1: not in it
@@ -22,27 +23,38 @@ type item struct {
 // queue holds the entries of one destination: a heap by the time they may be sent, and a lane per vehicle
 // in order of creation (S45). It is guarded by its destination's mutex.
 type queue struct {
+	wait  time.Duration    // how long an entry waits at most for the one before it
 	items map[string]*item // by row key; ended ones until their row is gone
 	lanes map[string][]*item
 	heap  itemHeap
 	live  int // items that have not ended
 }
 
-func newQueue() queue { return queue{items: map[string]*item{}, lanes: map[string][]*item{}} }
+func newQueue(wait time.Duration) queue {
+	return queue{wait: wait, items: map[string]*item{}, lanes: map[string][]*item{}}
+}
 
-// add puts a new item into its lane. It may go at once when it is the first there, else when the one
-// before it has ended, or after wait.
-func (q *queue) add(it *item, now time.Time, wait time.Duration) {
+// add puts a new item into its lane. Its turn comes at once when it is the first there, else when the one
+// before it has ended or has had its turn for so long.
+func (q *queue) add(it *item, now time.Time) {
 	lane := q.lanes[it.e.VIN]
 	i, _ := slices.BinarySearchFunc(lane, it, func(a, b *item) int { return strings.Compare(a.key, b.key) })
 	q.lanes[it.e.VIN] = slices.Insert(lane, i, it)
-	it.at = now
+	it.from = now
 	if i > 0 {
-		it.at = now.Add(wait)
+		it.from = latest(now, lane[i-1].from).Add(q.wait)
 	}
+	it.at = it.from
 	q.items[it.key] = it
 	q.live++
 	heap.Push(&q.heap, it)
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // end takes an item out of its lane and lets the next one go. It stays known by its key until its row is
@@ -64,13 +76,23 @@ func (q *queue) end(it *item, now time.Time) {
 	} else {
 		q.lanes[it.e.VIN] = lane
 	}
-	if i < len(lane) {
-		if next := lane[i]; next.attempts == 0 && next.heapAt >= 0 && next.at.After(now) {
-			next.at = now
-			heap.Fix(&q.heap, next.heapAt)
-		}
-	}
+	q.advance(lane[i:], now)
 	it.e = &Entry{Endpoint: it.e.Endpoint, VIN: it.e.VIN} // the body is no longer needed
+}
+
+// advance lets the first of a lane's rest have its turn, and brings the turns behind it forward.
+func (q *queue) advance(rest []*item, turn time.Time) {
+	for _, it := range rest {
+		if !turn.Before(it.from) {
+			return
+		}
+		it.from = turn
+		if it.attempts == 0 && it.heapAt >= 0 {
+			it.at = turn
+			heap.Fix(&q.heap, it.heapAt)
+		}
+		turn = turn.Add(q.wait)
+	}
 }
 
 // remove forgets a row.
