@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -130,6 +131,10 @@ func (m *model) check(j *Journal) error {
 	}
 	if got := j.Received(); got != events {
 		return fmt.Errorf("received is %d, want %d", got, events)
+	}
+	names, err := j.opts.FS.List(j.opts.Dir)
+	if err != nil || slices.ContainsFunc(names, func(s string) bool { return strings.HasSuffix(s, tempSuffix) }) {
+		return fmt.Errorf("files after open are %q: %v", names, err)
 	}
 	for i := range testShards.total() {
 		if err := m.checkPartition(j, testShards.partition(i)); err != nil {
@@ -336,7 +341,7 @@ func (c *crasher) step(j *Journal, fs vfs.FS, rng *rand.Rand) (*Journal, error) 
 
 // TestCrash cuts the power at random operations, also during the recovery from another cut.
 func TestCrash(t *testing.T) {
-	for seed := range seeds(t, 20) {
+	for seed := range seeds(t, 10) {
 		t.Run(strconv.Itoa(seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(seed), 2))
 			mem := vfs.NewCrashableMem()

@@ -158,7 +158,7 @@ func findTail(o *Options, last *segment) (tail, error) {
 	if durable < last.first || t.size < o.SegmentBytes/4 {
 		return t, nil
 	}
-	again, err := newScanner(o.FS, last, durable+1)
+	again, err := newScanner(o.FS, last, noEnd)
 	if err != nil {
 		return t, err
 	}

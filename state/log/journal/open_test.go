@@ -5,11 +5,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/milepost-io/milepost/state/log"
 )
@@ -326,5 +331,102 @@ func TestDurations(t *testing.T) {
 		if DurationBound(i) >= DurationBound(i+1) {
 			t.Errorf("bound %d is not below the next", i)
 		}
+	}
+}
+
+// TestRemovalsAreOrdered: each removal of a segment is durable before the next, so that a power cut
+// cannot leave a gap (the crashable file system forgets unsynced removals only all together).
+func TestRemovalsAreOrdered(t *testing.T) {
+	var mu sync.Mutex
+	var ops []errorfs.OpKind
+	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if op.Kind == errorfs.OpRemove || op.Kind == errorfs.OpFileSync {
+			ops = append(ops, op.Kind)
+		}
+		return nil
+	}))
+	j := mustOpen(t, Options{FS: fs, Dir: "journal", Shards: testShards, SegmentBytes: 4 << 10})
+	appendAt(t, j, time.UnixMilli(1))
+	j.Trim(part0, 1000)
+	appendAt(t, j, time.UnixMilli(1))
+	mu.Lock()
+	defer mu.Unlock()
+	removed := 0
+	for i, op := range ops {
+		if op == errorfs.OpRemove {
+			removed++
+			if i+1 == len(ops) || ops[i+1] != errorfs.OpFileSync {
+				t.Fatalf("removal %d is not followed by a sync", removed)
+			}
+		}
+	}
+	if removed < 2 {
+		t.Errorf("%d removals, want some", removed)
+	}
+}
+
+// TestBackpressure: appends block while too much waits for a slow disk, and go on after it.
+func TestBackpressure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit, size, appends = 10 << 10, 1 << 10, 200
+		disk := make(chan struct{})
+		fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+			if op.Kind == errorfs.OpFileSyncData {
+				<-disk
+			}
+			return nil
+		}))
+		j := mustOpen(t, Options{FS: fs, Dir: "journal", Shards: testShards, MaxUnsynced: limit})
+		var returned atomic.Int64
+		var wg sync.WaitGroup
+		for range appends {
+			wg.Go(func() {
+				if _, err := j.Append(part0, []log.Record{{Kind: log.Event, Payload: make([]byte, size)}}, log.Ack{}); err != nil {
+					t.Error(err)
+				}
+				returned.Add(1)
+			})
+		}
+		synctest.Wait()
+		if n := returned.Load(); n < limit/size-1 || n > limit/size+1 {
+			t.Errorf("%d appends of %d bytes returned, want about %d", n, size, limit/size)
+		}
+		close(disk)
+		wg.Wait()
+	})
+}
+
+// TestScannerReadsAgain: a frame that was not yet complete when its bytes were read ahead is found later.
+func TestScannerReadsAgain(t *testing.T) {
+	fs := vfs.NewMem()
+	h := segmentHeader{id: fuzzID, shards: testShards, first: 1, base: make([]log.Offset, testShards.total())}
+	first, second := sampleFrame(1), sampleFrame(2)
+	f, err := fs.OpenReadWrite(segmentName(1), writeCategory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Write(slices.Concat(h.encode(), first, make([]byte, len(second)))); err != nil {
+		t.Fatal(err)
+	}
+	seg, err := openSegment(fs, segmentName(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := newScanner(fs, seg, noEnd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	if _, _, _, err := s.frame(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(second, seg.start+int64(len(first))); err != nil {
+		t.Fatal(err)
+	}
+	if h, _, _, err := s.frame(); err != nil || h.seq != 2 {
+		t.Fatalf("frame %d, error %v, want the second", h.seq, err)
 	}
 }

@@ -85,7 +85,7 @@ func (j *Journal) commit(group []*openFrame) error {
 			return err
 		}
 	}
-	j.settle(group, frames)
+	j.settle(group)
 	for _, o := range group {
 		deliver(o, nil)
 	}
@@ -97,6 +97,7 @@ func deliver(o *openFrame, err error) {
 	for _, a := range o.acks {
 		a.To.Acked(a.ID, err)
 	}
+	clear(o.acks)
 	o.acks = o.acks[:0] // once only, also when a later step of the same round fails
 }
 
@@ -208,7 +209,7 @@ func (j *Journal) syncWriter() error {
 }
 
 // settle records that a group is durable and wakes whoever waited for that or for room.
-func (j *Journal) settle(group []*openFrame, frames []*frame) {
+func (j *Journal) settle(group []*openFrame) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, o := range group {
@@ -220,7 +221,7 @@ func (j *Journal) settle(group []*openFrame, frames []*frame) {
 		}
 	}
 	j.durableSeq = j.writer.durableSeq
-	j.ring.evict(j.opts.Memory, j.durableSeq)
+	j.ring.evict(j.opts.Memory) // published frames are durable now: the syncer does one group at a time
 	j.wakeDurables()
 	j.space.Broadcast()
 }
