@@ -256,11 +256,17 @@ type crasher struct {
 
 func (c *crasher) fs() vfs.FS {
 	return errorfs.Wrap(c.mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if op.Kind.ReadOrWrite() == errorfs.OpIsWrite {
+		if changes(op) {
 			c.maybe(op)
 		}
 		return nil
 	}))
+}
+
+// changes reports whether an operation can change what is on the disk.
+func changes(op errorfs.Op) bool {
+	created := op.Kind == errorfs.OpOpen && strings.HasSuffix(op.Path, tempSuffix)
+	return created || op.Kind.ReadOrWrite() == errorfs.OpIsWrite
 }
 
 func (c *crasher) maybe(op errorfs.Op) {
@@ -409,7 +415,7 @@ func failAt(t *testing.T, at int) (done bool) {
 	fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		mu.Lock()
 		defer mu.Unlock()
-		if op.Kind.ReadOrWrite() != errorfs.OpIsWrite || op.Kind == errorfs.OpFileClose || op.Kind == errorfs.OpFilePreallocate {
+		if !changes(op) || op.Kind == errorfs.OpFileClose || op.Kind == errorfs.OpFilePreallocate {
 			return nil
 		}
 		if n++; n-1 != at {

@@ -153,8 +153,8 @@ func (j *Journal) write(f *frame) error {
 			return err
 		}
 	}
-	// Readers have the buffer too: the file system must not change it, as vfs.File would allow.
-	if _, err := w.file.Write(f.buf); err != nil {
+	// Readers have the buffer too. WriteAt leaves it alone; Write of a vfs.File may change it.
+	if _, err := w.file.WriteAt(f.buf, w.seg.size); err != nil {
 		return fmt.Errorf("journal: write frame %d to %s: %w", f.seq, w.seg.path, err)
 	}
 	w.written, w.dirty = f.frameHeader, true
