@@ -260,10 +260,10 @@ func (l *Log) await(ctx context.Context, ready func() bool) error {
 		ok, err, changed := ready(), l.err, l.changed
 		l.mu.Unlock()
 		switch {
+		case err != nil && !(ok && errors.Is(err, log.ErrClosed)):
+			return err
 		case ok:
 			return nil
-		case err != nil:
-			return err
 		}
 		select {
 		case <-changed:
@@ -315,7 +315,10 @@ func (l *Log) Close() error {
 		l.err = log.ErrClosed
 		l.broadcast()
 	}
-	return nil
+	if errors.Is(l.err, log.ErrClosed) {
+		return nil
+	}
+	return l.err
 }
 
 func (l *Log) Read(p log.Partition, from log.Offset) (log.Reader, error) {
@@ -330,7 +333,7 @@ func (l *Log) Read(p log.Partition, from log.Offset) (log.Reader, error) {
 	case from < part.first:
 		return nil, fmt.Errorf("read %v from %d, kept from %d: %w", p, from, part.first, log.ErrTrimmed)
 	case from > log.Offset(len(part.recs)):
-		return nil, fmt.Errorf("statetest: read %v from %d, ends at %d", p, from, len(part.recs))
+		return nil, fmt.Errorf("read %v from %d, ends at %d: %w", p, from, len(part.recs), log.ErrPastEnd)
 	}
 	return &reader{l, p, from}, nil
 }
