@@ -73,7 +73,7 @@ type header struct {
 	// NextHour is the next hourly evaluation (S11), NextDay the next day on which an item can change
 	// (S30); 0: none.
 	NextHour, NextDay int64
-	// Armed is when the document's timer goes off; 0: not armed.
+	// Armed is when the document's timer goes off; what is past has gone off.
 	Armed int64
 	// Today is the day that has started by the clock until TodayEnds (S30).
 	TodayEnds int64

@@ -58,7 +58,7 @@ func (s *Step) activate(prog *Program, a Activation) error {
 // Activated brings a vehicle under the rule set that has come into force: alerts of rules that are gone
 // or mean something else end, the items are compared with the plan as it now reads (S36, S48).
 func (s *Step) Activated(c *state.Context) {
-	if !s.begin(c) || !s.in.known {
+	if !s.begin(c) {
 		return
 	}
 	s.in.timer = true
