@@ -116,9 +116,8 @@ type set struct {
 type ruleState struct {
 	Key, Meaning uint64
 	State, Flags uint32
-	// T0 of the pending or firing episode, FiredAt the rule time of the last firing (cooldown), CausedAt
-	// the event time of the open alert.
-	T0, FiredAt, CausedAt int64
+	// T0 of the pending or firing episode, FiredAt the rule time of the last firing (cooldown).
+	T0, FiredAt int64
 	// Emitted are the t0 of the last firings that left, newest last: none leaves twice (S17).
 	Emitted [4]int64
 }
@@ -132,8 +131,7 @@ const (
 
 // Flags of a rule state.
 const (
-	announced   = 1 << iota // the open firing left as an event; its end will too
-	criticalNow             // the open alert was critical when it fired
+	announced = 1 << iota // the open firing left as an event; its end will too
 )
 
 // cause is one reason why the vehicle's lead is open: an item at a baseline or a rule's episode (S44).

@@ -11,7 +11,6 @@ import (
 
 // ruleset is what an activation says besides the rules.
 type ruleset struct {
-	number  int
 	version string
 	// zone of vehicles whose profile names none.
 	zone uint64
@@ -45,7 +44,7 @@ func (s *Step) activate(prog *Program, a Activation) error {
 	}
 	s.prog = prog
 	s.rules = ruleset{
-		number: a.Number, version: a.Version, zone: zone,
+		version: a.Version, zone: zone,
 		odometer: index("odometer"), hours: index("engine_hours"), ignition: index("ignition"), engine: index("engine_on"),
 	}
 	s.decoders = s.opts.Decoders(prog.catalogue)
