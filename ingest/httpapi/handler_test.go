@@ -140,7 +140,6 @@ func TestRefusals(t *testing.T) {
 		{"no vin", "application/json", `{"type":"telemetry","signals":{"odometer":1}}`, 400, 0, "vin", "vin"},
 		{"too large an event", "application/json", "[" + v1 + "," + big + "]", 400, 1, "oversize", ""},
 		{"not a cloud event's data", "application/cloudevents+json", cloud(`{"type":"telemetry","vin":"V1","signals":{"speed":true}}`), 400, 0, "value", "signals.speed"},
-		{"form", "application/x-www-form-urlencoded", v1, 415, -1, "", ""},
 		{"latin", "application/json; charset=latin1", v1, 415, -1, "", ""},
 	}
 	for _, tc := range cases {
