@@ -96,6 +96,7 @@ func TestFormats(t *testing.T) {
 		{"one", "application/json", v1, []string{v1}},
 		{"no content type", "", v1, []string{v1}},
 		{"charset", "application/json; charset=UTF-8", v1, []string{v1}},
+		{"form, as curl -d says", "application/x-www-form-urlencoded", v1, []string{v1}},
 		{"array", "application/json", " [" + v1 + ", " + o1 + "]\n", []string{v1, o1}},
 		{"lines", "application/x-ndjson", v1 + "\n\n" + v2 + "\n", []string{v1, v2}},
 		{"cloud event", "application/cloudevents+json", cloud(v1), []string{v1}},
