@@ -51,8 +51,8 @@ func (b *Broker) admit(nc net.Conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.stopping || len(b.conns) >= b.opts.MaxClients {
-		nc.Close()
 		b.counters.refusedClients.Add(1)
+		nc.Close()
 		b.log.warn(causeClients).Int("max", b.opts.MaxClients).Msg("mqtt connection refused; too many clients")
 		return
 	}
