@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
+
 	"github.com/milepost-io/milepost/ingest"
 	"github.com/milepost-io/milepost/rules/plan"
 	"github.com/milepost-io/milepost/state"
