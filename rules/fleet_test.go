@@ -130,7 +130,7 @@ func randomLine(r *rand.Rand, clock time.Time) string {
 	case 2:
 		return fmt.Sprintf(`{"type":"feedback","vin":"V%d","about":"x","by":"owner","action":"opened"}`, car)
 	case 3:
-		return fmt.Sprintf(`{V%d lv_battery_voltage=11.5 soc=50 @-%dm}`, car, 20*r.IntN(3))
+		return fmt.Sprintf(`{V%d lv_battery_voltage=11.5 soc=50 @-%dm}`, car, 900*r.IntN(2))
 	default:
 		km := 9000 + clock.Sub(time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)).Hours()*4
 		return fmt.Sprintf(`{V%d odometer=%.1f lv_battery_voltage=%.1f dtcs=["P030%d"]}`, car, km+float64(r.IntN(2)), 11.5+float64(r.IntN(3)), r.IntN(3))
