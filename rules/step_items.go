@@ -154,7 +154,7 @@ func (s *Step) runItems() {
 	s.v.items = st.Items
 	s.v.NextDay = 0
 	if d := s.v.Horizon.Day; d != plan.NoDay {
-		s.v.NextDay = s.zone().Start(d, s.prog.Policy.DayStartsMin)
+		s.v.NextDay = max(s.zone().Start(d, s.prog.Policy.DayStartsMin), s.v.TodayEnds)
 	}
 	if p != nil {
 		s.noteAssumed(p, s.itemsBefore)
