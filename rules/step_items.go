@@ -70,7 +70,7 @@ func (s *Step) decided(m plan.Measure, d plan.Verdict) {
 			Type:     "milepost.odometer." + cause,
 			Time:     s.in.at,
 			Version:  s.rules.version,
-			Evidence: s.appendOdometer(nil),
+			Evidence: s.readings(nil),
 			Detail:   detail,
 		})
 	}
