@@ -34,6 +34,7 @@ func (s *Step) observe(m plan.Measure, x *ingest.Sample, raw, e int64, c *plan.C
 	}
 	st := s.planState()
 	verdict := st.Observe(m, plan.Sample{Raw: raw, E: e, Now: s.in.now, Zone: zone})
+	s.v.items = st.Items
 	switch verdict.Fate {
 	case plan.Accepted:
 		s.setSlot(x.Signal, s.prog.catalogue.Signal(x.Signal).ID, plan.Units(verdict.After), e)
