@@ -25,14 +25,20 @@ type Serviced struct {
 	Told uint64 `json:"told"`
 }
 
-// maxHistory bounds the services listed (E11); what an item is counted from is kept apart from them.
-const maxHistory = 40
+// Bounds of what is listed (E11); what an item is counted from is kept apart from it.
+const (
+	maxHistory = 40 // services
+	maxListed  = 64 // items, codes and declined items of a service
+)
+
+// listed is the part of a list that is kept.
+func listed(names []string) []string { return slices.Clone(names[:min(len(names), maxListed)]) }
 
 // history returns the services on file, loaded on first use.
 func (s *Step) history() *history {
 	if s.in.history == nil {
 		s.in.history = &history{}
-		if b := s.in.c.View(s.sub.services); b != nil {
+		if b := s.in.docs.View(s.sub.services); b != nil {
 			if err := json.Unmarshal(b, s.in.history); err != nil {
 				panic(fmt.Errorf("vehicle %s: document %s: %w", s.in.vin, subServices, err))
 			}
@@ -50,6 +56,17 @@ func (h *history) add(sv Serviced) {
 	}
 	h.List = slices.Insert(h.List, i, sv)
 	h.List = h.List[:min(len(h.List), maxHistory)]
+}
+
+// encode is the document, without the oldest services where they would make it too long.
+func (h *history) encode() []byte {
+	for {
+		b := encodeJSON(h)
+		if len(b) <= maxDocument || len(h.List) == 1 {
+			return b
+		}
+		h.List = h.List[:len(h.List)-1]
+	}
 }
 
 // has reports whether an order was told before with the same content (S5).

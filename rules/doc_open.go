@@ -11,12 +11,12 @@ import (
 // openDoc is what is open for a vehicle, by name: the rules that fire and the items that are not ok. It
 // is what can still be said of a rule or item that is gone from the rule set, and what people are shown.
 type openDoc struct {
-	Alerts []OpenAlert `json:"alerts,omitempty"`
+	Alerts []openAlert `json:"alerts,omitempty"`
 	Items  []openItem  `json:"items,omitempty"`
 }
 
-// OpenAlert is a rule that fires.
-type OpenAlert struct {
+// openAlert is a rule that fires.
+type openAlert struct {
 	Alert    string            `json:"alert"`
 	Rule     string            `json:"rule"`
 	Severity Severity          `json:"severity"`
@@ -45,7 +45,7 @@ type openItem struct {
 func (s *Step) openDoc() *openDoc {
 	if s.in.open == nil {
 		s.in.open = &openDoc{}
-		if b := s.in.c.View(s.sub.open); b != nil {
+		if b := s.in.docs.View(s.sub.open); b != nil {
 			if err := json.Unmarshal(b, s.in.open); err != nil {
 				panic(fmt.Errorf("vehicle %s: document %s: %w", s.in.vin, subOpen, err))
 			}
@@ -60,13 +60,13 @@ func (s *Step) storeOpen() {
 	case o == nil:
 	case len(o.Alerts)+len(o.Items) > 0:
 		s.in.c.Put(s.sub.open, encodeJSON(o))
-	case s.in.c.View(s.sub.open) != nil:
+	case s.in.docs.View(s.sub.open) != nil:
 		s.in.c.Delete(s.sub.open)
 	}
 }
 
 // alert returns the open alert of a rule's episode.
-func (o *openDoc) alert(t0 int64, rule func(id string) bool) *OpenAlert {
+func (o *openDoc) alert(t0 int64, rule func(id string) bool) *openAlert {
 	for i := range o.Alerts {
 		if o.Alerts[i].T0 == t0 && rule(o.Alerts[i].Rule) {
 			return &o.Alerts[i]
@@ -77,7 +77,7 @@ func (o *openDoc) alert(t0 int64, rule func(id string) bool) *OpenAlert {
 
 // closeAlert forgets an alert.
 func (o *openDoc) closeAlert(id string) {
-	o.Alerts = slices.DeleteFunc(o.Alerts, func(a OpenAlert) bool { return a.Alert == id })
+	o.Alerts = slices.DeleteFunc(o.Alerts, func(a openAlert) bool { return a.Alert == id })
 }
 
 // item returns the open item with a key.

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -252,6 +251,8 @@ func (h *harness) do(line string) (string, error) {
 		}
 		h.clock = h.clock.Add(d)
 		return h.tick()
+	case strings.HasPrefix(line, "show "):
+		return h.show(strings.TrimPrefix(line, "show "))
 	case strings.HasPrefix(line, "at "):
 		t, err := time.Parse(time.RFC3339, strings.TrimPrefix(line, "at "))
 		if err != nil {
@@ -261,6 +262,29 @@ func (h *harness) do(line string) (string, error) {
 		return h.tick()
 	}
 	return "", errors.New("what is " + line)
+}
+
+// show prints one vehicle as people see it.
+func (h *harness) show(vin string) (string, error) {
+	a, prog, err := rules.ParseActivation(h.m.Control())
+	if err != nil {
+		return "", err
+	}
+	view, ok, err := rules.ShowVehicle(vin, h.clock.UnixMilli(), a, prog, func(sub string) []byte {
+		b, _ := h.m.View([]byte(vin), []byte(sub))
+		return b
+	})
+	if err != nil || !ok {
+		return "unknown\n", err
+	}
+	if view.Lead != nil {
+		view.Lead.ID = h.name(view.Lead.ID)
+	}
+	for i := range view.Alerts {
+		view.Alerts[i].Alert = h.name(view.Alerts[i].Alert)
+	}
+	b, err := json.MarshalIndent(view, "", " ")
+	return string(b) + "\n", err
 }
 
 func (h *harness) tick() (string, error) {
@@ -276,11 +300,11 @@ func (h *harness) expand(s string) string {
 	}
 	fields := strings.Fields(s[1 : len(s)-1])
 	var signals []string
-	extra := fmt.Sprintf(`,"time":%q`, h.clock.UTC().Format("2006-01-02T15:04:05.000Z"))
+	at, extra := fmt.Sprintf(`,"time":%q`, h.clock.UTC().Format("2006-01-02T15:04:05.000Z")), ""
 	for _, f := range fields[1:] {
 		switch name, value, _ := strings.Cut(f, "="); {
 		case f == "@none":
-			extra = ""
+			at = ""
 		case f[0] == '@':
 			d, err := parseSpan(f[2:])
 			if err != nil {
@@ -289,16 +313,14 @@ func (h *harness) expand(s string) string {
 			if f[1] == '-' {
 				d = -d
 			}
-			extra = fmt.Sprintf(`,"time":%q`, h.clock.Add(d).UTC().Format("2006-01-02T15:04:05.000Z"))
+			at = fmt.Sprintf(`,"time":%q`, h.clock.Add(d).UTC().Format("2006-01-02T15:04:05.000Z"))
 		case name == "seq" || name == "boot":
-			signals = append(signals, "") // kept apart below
 			extra += fmt.Sprintf(`,%q:%s`, name, value)
 		default:
 			signals = append(signals, fmt.Sprintf("%q:%s", name, value))
 		}
 	}
-	signals = slices.DeleteFunc(signals, func(s string) bool { return s == "" })
-	return fmt.Sprintf(`{"type":"telemetry","vin":%q%s,"signals":{%s}}`, fields[0], extra, strings.Join(signals, ","))
+	return fmt.Sprintf(`{"type":"telemetry","vin":%q%s,"signals":{%s}}`, fields[0], at+extra, strings.Join(signals, ","))
 }
 
 // parseSpan reads 90s, 10m, 3h, 2d.

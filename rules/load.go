@@ -63,7 +63,7 @@ type claim struct {
 func (l *loader) claim(n *node, kind, id string, key uint64) {
 	c := claim{kind, key}
 	if first, taken := l.claimed[c]; taken {
-		l.at(n, fmt.Sprintf("%s %q is defined twice, first at %s:%d:%d", kind, id, first.File, first.Line, first.Column), "another id")
+		l.at(n, fmt.Sprintf("%s %q is defined twice, first at %s:%d:%d", kind, id, first.File, first.Line, first.Column), "one of a name")
 		return
 	}
 	l.claimed[c] = Problem{File: l.src.file.Name, Line: n.line, Column: n.col}
@@ -74,12 +74,6 @@ type section struct {
 	src  *source
 	name string
 	n    *node
-}
-
-var topKeys = keys{
-	what:  "a rule file",
-	known: []string{"rules", "plans", "policy"},
-	later: []string{"segments"},
 }
 
 // parse reads the files into their sections, in order.
@@ -94,11 +88,11 @@ func (l *loader) parse(files []File) []section {
 		if root == nil || root.kind == nullNode {
 			continue // an empty file is fine, a broken one has been reported
 		}
-		if l.fields(root, topKeys) == nil {
+		if l.fields(root, topKeys()) == nil {
 			continue
 		}
 		for _, field := range root.fields {
-			if slices.Contains(topKeys.known, field.name) && field.value.kind != nullNode {
+			if slices.Contains(topKeys().known, field.name) && field.value.kind != nullNode {
 				out = append(out, section{src, field.name, field.value})
 			}
 		}

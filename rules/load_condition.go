@@ -23,18 +23,28 @@ func (l *loader) condition(n *node, what string) *cond.Cond {
 		l.at(n, fmt.Sprintf("%s: %v", what, err), "a condition")
 		return nil
 	}
-	line, col := n.line, n.col
-	switch {
-	case n.textCol > 0 && ce.Line <= 1:
-		col = n.textCol + ce.Column - 1
-	case n.textCol == 0:
-		// A folded or escaped text: the place in the file cannot be told, the place in the text can.
-		p := l.at(n, fmt.Sprintf("%s, line %d column %d: %s", what, ce.Line, ce.Column, ce.Msg), "")
-		p.Nearest = ce.Nearest
-		return nil
+	line, col, ok := l.placeIn(n, ce.Line, ce.Column)
+	if ok {
+		l.problem(l.src, line, col, what+": "+ce.Msg, "").Nearest = ce.Nearest
+	} else {
+		l.at(n, fmt.Sprintf("%s, line %d column %d: %s", what, ce.Line, ce.Column, ce.Msg), "").Nearest = ce.Nearest
 	}
-	l.problem(l.src, line, col, what+": "+ce.Msg, "").Nearest = ce.Nearest
 	return nil
+}
+
+// placeIn is the place in the file of a place in a text; ok is false where a folded or escaped text does
+// not stand in the file as it is.
+func (l *loader) placeIn(n *node, line, col int) (int, int, bool) {
+	switch at := n.blockLine + line - 1; {
+	case n.textCol > 0 && line <= 1:
+		return n.line, n.textCol + col - 1, true
+	case n.blockLine > 0 && at <= len(l.src.lines):
+		lines := strings.Split(n.text, "\n")
+		text := lines[min(line, len(lines))-1]
+		indent := strings.Index(l.src.lines[at-1], text)
+		return at, indent + col, indent >= 0
+	}
+	return 0, 0, false
 }
 
 // profileCondition compiles a condition that only reads the profile: whether a rule or plan applies to a

@@ -2,26 +2,10 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/milepost-io/milepost/rules/plan"
-)
-
-var (
-	planKeys = keys{
-		what:  "a plan",
-		known: []string{"id", "applies_to", "anchor", "remind", "early", "notify", "history", "items"},
-		later: []string{"bundle"},
-	}
-	remindKeys     = keys{what: "remind", known: []string{"soon", "overdue"}}
-	levelKeys      = keys{what: "notify", known: []string{"soon", "due", "overdue"}}
-	thresholdKeys  = keys{what: "a threshold", known: []string{"km", "days", "hours"}}
-	intervalKeys   = keys{what: "an interval", known: []string{"km", "months", "hours"}}
-	maintainedKeys = keys{
-		what:  "an item",
-		known: []string{"id", "title", "codes", "first", "every", "anchor", "labour_minutes", "article"},
-		later: []string{"severe", "at", "once"},
-	}
 )
 
 // Bounds of what a plan may say: a typing error is caught, arithmetic stays far from overflow.
@@ -35,7 +19,7 @@ const (
 
 // plan loads one entry of `plans`.
 func (l *loader) plan(n *node) {
-	m := l.fields(n, planKeys)
+	m := l.fields(n, planKeys())
 	if m == nil {
 		return
 	}
@@ -52,7 +36,7 @@ func (l *loader) plan(n *node) {
 		p.Anchor = l.anchor(v)
 	}
 	if v, ok := m["remind"]; ok {
-		t := l.fields(v, remindKeys)
+		t := l.fields(v, remindKeys())
 		p.Soon, p.Overdue = l.threshold(t["soon"]), l.threshold(t["overdue"])
 	}
 	p.Early = l.threshold(m["early"])
@@ -69,7 +53,7 @@ func (l *loader) plan(n *node) {
 
 // planNotify loads whom the levels are told to; a level missing takes the default (S42).
 func (l *loader) planNotify(p *Plan, n *node) {
-	m := l.fields(n, levelKeys)
+	m := l.fields(n, levelKeys())
 	for level := plan.Soon; level <= plan.Overdue; level++ {
 		if v, ok := m[level.String()]; ok {
 			a := l.audience(v)
@@ -86,10 +70,17 @@ func (l *loader) items(p *Plan, m map[string]*node, n *node) {
 		return
 	}
 	var nodes []*node
+	before := len(l.problems)
 	for _, item := range l.list(list, "items") {
-		if it, ok := l.item(item, p.ID); ok {
+		if item.hasAny(maintainedKeys().later) {
+			before = -1
+		}
+		if it, ok := l.item(item); ok {
 			p.Items, nodes = append(p.Items, it), append(nodes, item)
 		}
+	}
+	if len(l.problems) > before {
+		return // what is wrong follows from what has been said
 	}
 	for _, problem := range p.Resolve() {
 		at := n
@@ -98,6 +89,11 @@ func (l *loader) items(p *Plan, m map[string]*node, n *node) {
 		}
 		l.at(at.find(problem.Field), problem.Field+": "+problem.Msg, "")
 	}
+}
+
+// hasAny reports whether a map has one of the keys.
+func (n *node) hasAny(names []string) bool {
+	return slices.ContainsFunc(n.fields, func(f field) bool { return slices.Contains(names, f.name) })
 }
 
 // find follows a dotted path as far as it goes.
@@ -115,9 +111,9 @@ func (n *node) find(path string) *node {
 }
 
 // item loads one item of a plan.
-func (l *loader) item(n *node, planID string) (plan.Item, bool) {
+func (l *loader) item(n *node) (plan.Item, bool) {
 	var it plan.Item
-	m := l.fields(n, maintainedKeys)
+	m := l.fields(n, maintainedKeys())
 	if m == nil {
 		return it, false
 	}
@@ -126,7 +122,6 @@ func (l *loader) item(n *node, planID string) (plan.Item, bool) {
 		return it, false
 	}
 	it.ID = id
-	l.claim(m["id"], "item of plan "+planID, id, uint64(plan.KeyOf(id)))
 	if v, ok := m["title"]; ok {
 		it.Title = byLanguage(l.titles(v, "title"))
 	}
@@ -171,7 +166,7 @@ func (l *loader) interval(n *node) plan.Interval {
 	if n == nil {
 		return iv
 	}
-	m := l.fields(n, intervalKeys)
+	m := l.fields(n, intervalKeys())
 	if v, ok := m["km"]; ok {
 		km, _ := l.number(v, "km", 0.001, maxKM)
 		iv.KM = plan.Metres(km)
@@ -193,7 +188,7 @@ func (l *loader) threshold(n *node) plan.Threshold {
 	if n == nil {
 		return t
 	}
-	m := l.fields(n, thresholdKeys)
+	m := l.fields(n, thresholdKeys())
 	if v, ok := m["km"]; ok {
 		var km float64
 		km, t.HasKM = l.number(v, "km", 0, maxKM)

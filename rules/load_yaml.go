@@ -34,11 +34,12 @@ type node struct {
 	kind      nodeKind
 	line, col int
 	// text of a scalar. textCol is the column of its first character (past an opening quote), 0 when
-	// the text does not stand on one line as it is (folded, block, escaped).
-	text    string
-	textCol int
-	items   []*node
-	fields  []field
+	// the text does not stand on one line as it is (folded, escaped). A block keeps its lines: the first
+	// is the file's line blockLine.
+	text               string
+	textCol, blockLine int
+	items              []*node
+	fields             []field
 }
 
 // field is one entry of a map.
@@ -72,8 +73,9 @@ func (l *loader) parseYAML(src *source) (root *node) {
 			continue
 		}
 		if root != nil {
-			p := doc.Body.GetToken().Position
-			l.problem(src, p.Line, p.Column, "a second YAML document", "one document a file")
+			if second := l.convert(src, doc.Body, 0); second != nil {
+				l.problem(src, second.line, second.col, "a second YAML document", "one document a file")
+			}
 			break
 		}
 		root = l.convert(src, doc.Body, 0)
@@ -109,6 +111,9 @@ func (l *loader) convert(src *source, n ast.Node, depth int) *node {
 		out.kind, out.text, out.textCol = textNode, n.Value, textColumn(src, n.Token, n.Value)
 	case *ast.LiteralNode:
 		out.kind, out.text = textNode, n.Value.Value
+		if n.Start != nil && strings.HasPrefix(n.Start.Value, "|") {
+			out.blockLine = n.Start.Position.Line + 1
+		}
 	case *ast.IntegerNode:
 		out.kind, out.text = intNode, fmt.Sprint(n.Value)
 	case *ast.FloatNode:
@@ -120,10 +125,10 @@ func (l *loader) convert(src *source, n ast.Node, depth int) *node {
 		if n.Start != nil && n.IsFlowStyle {
 			out.line, out.col = n.Start.Position.Line, n.Start.Position.Column
 		}
-		return l.convertFields(src, out, n.Values, depth)
+		return l.convertFields(src, out, n.Values, n.IsFlowStyle, depth)
 	case *ast.MappingValueNode:
 		out.kind = mapNode
-		return l.convertFields(src, out, []*ast.MappingValueNode{n}, depth)
+		return l.convertFields(src, out, []*ast.MappingValueNode{n}, n.IsFlowStyle, depth)
 	case *ast.SequenceNode:
 		out.kind = listNode
 		for _, v := range n.Values {
@@ -138,15 +143,15 @@ func (l *loader) convert(src *source, n ast.Node, depth int) *node {
 	return out
 }
 
-func (l *loader) convertFields(src *source, out *node, values []*ast.MappingValueNode, depth int) *node {
+func (l *loader) convertFields(src *source, out *node, values []*ast.MappingValueNode, flow bool, depth int) *node {
 	for i, v := range values {
 		key, ok := v.Key.(ast.Node)
 		if !ok || key.GetToken() == nil {
 			continue
 		}
 		pos := key.GetToken().Position
-		if i == 0 && out.line == 0 {
-			out.line, out.col = pos.Line, pos.Column
+		if i == 0 && !flow {
+			out.line, out.col = pos.Line, pos.Column // the parser says where the colon is
 		}
 		if _, merge := key.(*ast.MergeKeyNode); merge {
 			l.problem(src, pos.Line, pos.Column, "merge keys are not taken in rule files", "each key in its place")
@@ -173,8 +178,11 @@ func textColumn(src *source, t *token.Token, text string) int {
 	if t.Type == token.SingleQuoteType || t.Type == token.DoubleQuoteType {
 		at++
 	}
-	if at < 0 || at > len(line) || !strings.HasPrefix(string(line[at:]), text) {
-		return 0
+	// The parser's column is off by one or two here and there.
+	for _, d := range [...]int{0, -1, 1, -2, 2} {
+		if k := at + d; text != "" && k >= 0 && k < len(line) && strings.HasPrefix(string(line[k:]), text) {
+			return k + 1
+		}
 	}
-	return at + 1
+	return 0
 }

@@ -8,7 +8,7 @@ import "encoding/json"
 type Notice struct {
 	VIN string `json:"vin"`
 	// Kind: "events" (something happened), "facts" (only the visit or the profile changed), "released"
-	// (this party is no longer the owner), "feedback" (the party or an advisor reacted).
+	// (this party is no longer the owner; without facts), "feedback" (the party or an advisor reacted).
 	Kind string `json:"kind"`
 	// Events of one step in the order they leave (S7).
 	Events []Event `json:"events,omitempty"`

@@ -13,17 +13,18 @@ func (s *Step) fire(st *ruleState, r *Rule, tau int64) {
 	st.Flags = 0
 	s.in.stateChanged = true
 	if r.Shadow {
-		s.in.c.Count("rule_shadow", r.ID, 1)
+		s.in.count("rule_shadow", r.ID, 1)
+		s.note(TimelineEntry{Kind: "shadow", Rule: r.ID})
 		return
 	}
 	if slices.Contains(st.Emitted[:], st.T0) {
 		return // the tuple left before: the state goes on, nothing leaves (S17)
 	}
-	s.in.c.Count("rule_fired", r.ID, 1)
+	s.in.count("rule_fired", r.ID, 1)
 	copy(st.Emitted[:], st.Emitted[1:])
 	st.Emitted[len(st.Emitted)-1] = st.T0
 	st.Flags = announced
-	alert := OpenAlert{
+	alert := openAlert{
 		Alert: alertID(s.in.vin, r.ID, st.T0), Rule: r.ID, Severity: r.Severity, Title: byLanguage(r.Title),
 		Since: s.in.at, T0: st.T0, Owner: r.Notify.Owner, Dealer: r.Notify.Dealer, Evidence: s.evidence(r.when),
 	}

@@ -87,7 +87,7 @@ func (s *Step) seenEvent(payload []byte) bool {
 	print := ingest.Fingerprint(payload)
 	from := int(s.ev.Type) * ringBytes
 	size := from + ringBytes
-	if doc := s.in.c.View(s.sub.ring); len(doc) >= size {
+	if doc := s.in.docs.View(s.sub.ring); len(doc) >= size {
 		for i := range ringSize {
 			if binary.LittleEndian.Uint64(doc[from+8+i*8:]) == print {
 				return true

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
+
 	"github.com/milepost-io/milepost/rules/plan"
 )
 
@@ -54,7 +55,7 @@ func (s *Step) events() []Event {
 // release tells the party that is no longer the owner to let the vehicle go (S46).
 func (s *Step) release() {
 	if s.v.Flags&told != 0 {
-		s.send(s.partyKey(s.in.formerOwner), &Notice{VIN: string(s.in.vin), Kind: "released", Facts: s.facts()})
+		s.send(s.partyKey(s.in.formerOwner), &Notice{VIN: string(s.in.vin), Kind: "released"}) // nothing of the new owner
 	}
 }
 

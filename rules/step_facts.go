@@ -20,6 +20,7 @@ func (s *Step) loadFacts() {
 	for _, name := range names {
 		s.addFact(s.factOf(name))
 	}
+	s.loadCold()
 	st := s.planState()
 	for _, item := range items {
 		r, ok := st.Baseline(plan.KeyOf(item))

@@ -37,12 +37,7 @@ func (s *Step) applyFeedback(payload []byte) state.Outcome {
 	if s.ev.HasTime {
 		f.Time = s.ev.Time
 	}
-	var r reactions
-	if b := s.in.c.View(s.sub.reaction); b != nil {
-		if err := json.Unmarshal(b, &r); err != nil {
-			panic(fmt.Errorf("vehicle %s: document %s: %w", s.in.vin, subReaction, err))
-		}
-	}
+	r := s.reactions()
 	switch {
 	case f.By == "owner":
 		r.Owner = &f
@@ -53,6 +48,17 @@ func (s *Step) applyFeedback(payload []byte) state.Outcome {
 	s.in.feedback = encodeJSON(&f)
 	s.note(TimelineEntry{Kind: "feedback", Feedback: &f})
 	return state.Applied
+}
+
+// reactions returns the stored reactions.
+func (s *Step) reactions() reactions {
+	var r reactions
+	if b := s.in.docs.View(s.sub.reaction); b != nil {
+		if err := json.Unmarshal(b, &r); err != nil {
+			panic(fmt.Errorf("vehicle %s: document %s: %w", s.in.vin, subReaction, err))
+		}
+	}
+	return r
 }
 
 func feedbackOf(e *ingest.FeedbackEvent, now int64) Feedback {

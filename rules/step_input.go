@@ -7,8 +7,9 @@ import (
 
 // input is what one input does to a vehicle: filled on the way through a step, emptied before the next.
 type input struct {
-	c   *state.Context
-	vin []byte
+	c    *state.Context
+	docs documents
+	vin  []byte
 	// now is the arrival, or the due time of a timer: the clock.
 	now int64
 	// at is the time of the events made here: e of the causing record, or the clock for a timer (S17).
@@ -16,7 +17,6 @@ type input struct {
 	// ruleTime is τ as the rules of this input see it.
 	ruleTime int64
 	timer    bool
-	known    bool // the vehicle had a document
 
 	// changed are the signals whose non-late sample differs from the one before (S10), by catalogue index.
 	changed []uint64
@@ -57,9 +57,19 @@ func (in *input) reset(c *state.Context) {
 	changed := in.changed
 	clear(changed)
 	*in = input{
-		c: c, vin: c.Key(), now: c.Now(), at: c.Now(), changed: changed,
+		c: c, docs: c, vin: c.Key(), now: c.Now(), at: c.Now(), changed: changed,
 		odometer: in.odometer[:0], cancelled: in.cancelled[:0], done: in.done[:0],
 		levels: in.levels[:0], alerts: in.alerts[:0], leads: in.leads[:0],
+	}
+}
+
+// documents are those of a vehicle, to be read: a Context in a step, copies when a vehicle is shown.
+type documents interface{ View(sub []byte) []byte }
+
+// count adds to a counter; a vehicle that is only shown counts nothing.
+func (in *input) count(name, label string, n int) {
+	if in.c != nil {
+		in.c.Count(name, label, n)
 	}
 }
 

@@ -40,6 +40,9 @@ func (s *Step) observe(m plan.Measure, x *ingest.Sample, raw, e int64, c *plan.C
 	case plan.Suspected:
 		s.note(TimelineEntry{Kind: "suspect", Signal: s.prog.catalogue.Signal(x.Signal).Name, Reason: verdict.Suspect.String(), Value: &x.V})
 	}
+	if verdict.Cause != plan.NoCause || (verdict.Fate == plan.Accepted && !verdict.WasKnown) {
+		s.loadFacts() // the readings of services on file may have moved with it
+	}
 	if verdict.Cause != plan.NoCause {
 		s.in.cause = verdict.Cause
 		s.decided(m, verdict)
@@ -90,13 +93,13 @@ func (s *Step) loadCold() {
 	st := &s.state
 	st.Days, st.HourDays, st.Services = st.Days[:0], st.HourDays[:0], st.Services[:0]
 	var err error
-	if b := s.in.c.View(s.sub.days); len(b) >= 8 {
+	if b := s.in.docs.View(s.sub.days); len(b) >= 8 {
 		n, m := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
 		if b, err = take(&st.Days, n, b[8:]); err == nil {
 			_, err = take(&st.HourDays, m, b)
 		}
 	}
-	if b := s.in.c.View(s.sub.records); err == nil && b != nil {
+	if b := s.in.docs.View(s.sub.records); err == nil && b != nil {
 		_, err = take(&st.Services, uint32(len(b)/recordSize), b)
 	}
 	if err != nil {
@@ -114,10 +117,10 @@ func (s *Step) storeCold() {
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(st.HourDays)))
 	b = append(append(b, bytesOf(st.Days)...), bytesOf(st.HourDays)...)
 	s.buf = b
-	if len(b) > 8 && !bytes.Equal(b, s.in.c.View(s.sub.days)) {
+	if len(b) > 8 && !bytes.Equal(b, s.in.docs.View(s.sub.days)) {
 		s.in.c.Put(s.sub.days, b)
 	}
-	if r := bytesOf(st.Services); len(r) > 0 && !bytes.Equal(r, s.in.c.View(s.sub.records)) {
+	if r := bytesOf(st.Services); len(r) > 0 && !bytes.Equal(r, s.in.docs.View(s.sub.records)) {
 		s.in.c.Put(s.sub.records, r)
 	}
 }

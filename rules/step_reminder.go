@@ -90,6 +90,7 @@ func itemAlertID(vin []byte, key plan.ItemKey, base plan.Baseline) string {
 func (s *Step) describe(p *Plan, i int, ref *ItemRef) {
 	item := &p.Items[i]
 	ref.ID, ref.Title, ref.Minutes = item.ID, item.Title, item.Minutes
+	s.loadCold()
 	st := s.planState().Status(p.Plan, i, s.moment(s.today()))
 	if d := st.Dims[plan.KM]; d.Counts {
 		ref.RestKM, ref.DueKM = units(d.Rest), units(d.Due)

@@ -7,13 +7,6 @@ import (
 	"github.com/milepost-io/milepost/rules/cond"
 )
 
-// markSignals notes the rules that read a signal.
-func (s *Step) markSignal(signal int) {
-	for _, r := range s.prog.rulesOf[signal] {
-		s.due.add(r)
-	}
-}
-
 // runRules evaluates the marked rules in order (S7, S11) at a rule time, and unmarks them.
 func (s *Step) runRules(tau int64) {
 	filled := false
@@ -39,6 +32,9 @@ func (s *Step) runRules(tau int64) {
 	}
 }
 
+// maxRuleStates bounds the rules of one vehicle that are pending, fire or have fired (E11).
+const maxRuleStates = 160
+
 // runRule moves one rule on (S13, S14). A rule that is idle and stays so costs its condition alone.
 func (s *Step) runRule(r *Rule, tau int64) {
 	st := s.v.rule(r.key)
@@ -56,6 +52,10 @@ func (s *Step) runRule(r *Rule, tau int64) {
 		}
 	case cond.True:
 		if st == nil {
+			if len(s.v.rules) == maxRuleStates {
+				s.in.count("bound", "rule_states", 1)
+				return
+			}
 			st = s.v.addRule(r.key, r.meaning)
 		}
 		if st.State == idle {

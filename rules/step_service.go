@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
+
 	"github.com/milepost-io/milepost/ingest"
 	"github.com/milepost-io/milepost/rules/plan"
 	"github.com/milepost-io/milepost/state"
@@ -38,11 +39,11 @@ func (s *Step) applyService(payload []byte) state.Outcome {
 		s.in.cause = plan.CauseReset
 	}
 	if filed.Dropped > 0 {
-		s.in.c.Count("service", "items_dropped", filed.Dropped)
+		s.in.count("service", "items_dropped", filed.Dropped)
 	}
 	sv := Serviced{
-		ServiceRef: ServiceRef{Time: at, Date: filed.Day.String(), Order: told.Order, Dealer: told.Dealer, Items: items, Declined: slices.Clone(told.Declined)},
-		Codes:      slices.Clone(told.Codes), Arrival: s.in.now, Told: print, Assumed: filed.KM.Derived,
+		ServiceRef: ServiceRef{Time: at, Date: filed.Day.String(), Order: told.Order, Dealer: told.Dealer, Items: listed(items), Declined: listed(told.Declined)},
+		Codes:      listed(told.Codes), Arrival: s.in.now, Told: print, Assumed: filed.KM.Derived,
 	}
 	if filed.KM.Known {
 		sv.KM = units(filed.KM.Value)
@@ -51,7 +52,7 @@ func (s *Step) applyService(payload []byte) state.Outcome {
 		sv.Hours = units(filed.Hours.Value)
 	}
 	s.history().add(sv)
-	s.in.c.Put(s.sub.services, encodeJSON(s.history()))
+	s.in.c.Put(s.sub.services, s.history().encode())
 	s.loadFacts()
 	s.note(TimelineEntry{Kind: "service", Service: &sv})
 	return state.Applied
@@ -78,7 +79,7 @@ func (s *Step) serviceItems(told *ingest.ServiceEvent) []string {
 	items = slices.Compact(items)
 	for _, id := range items {
 		if !s.prog.items[id] {
-			s.in.c.Count("service", "unknown_item", 1)
+			s.in.count("service", "unknown_item", 1)
 		}
 	}
 	return items

@@ -51,13 +51,13 @@ func (s *Step) applyTelemetry(payload []byte) state.Outcome {
 	}
 	s.in.at = e
 	if !trusted {
-		s.in.c.Count("clock", "untrusted", 1)
-	}
-	if len(s.ev.Samples)+len(s.ev.Sets) > 0 && s.allLate(e) {
-		return state.Late
+		s.in.count("clock", "untrusted", 1)
 	}
 	if trusted {
 		v.L = max(v.L, e)
+	}
+	if len(s.ev.Samples)+len(s.ev.Sets) > 0 && s.allLate(e) {
+		return state.Late
 	}
 	v.Tau = max(v.Tau, e)
 	s.in.ruleTime = v.Tau
@@ -127,7 +127,7 @@ func (s *Step) setSlot(signal int, id uint32, value float64, e int64) {
 	}
 	sl.Seen = min(sl.Seen+1, 2)
 	sl.Value, sl.At = value, e
-	s.markSignal(signal)
+	s.due.addAll(s.prog.rulesOf[signal])
 }
 
 // maxCodes bounds a set, in bytes of its stored form (E11).
@@ -151,7 +151,7 @@ func (s *Step) applySet(x *ingest.Set, e int64) {
 			continue
 		}
 		if len(codes)+len(code) >= maxCodes {
-			s.in.c.Count("left_out", "codes", len(x.Codes)-i)
+			s.in.count("left_out", "codes", len(x.Codes)-i)
 			break
 		}
 		codes, _ = cond.AppendCode(codes, code)
@@ -165,5 +165,5 @@ func (s *Step) applySet(x *ingest.Set, e int64) {
 	}
 	v.sets[k].Seen = min(v.sets[k].Seen+1, 2)
 	v.sets[k].At = e
-	s.markSignal(x.Signal)
+	s.due.addAll(s.prog.rulesOf[x.Signal])
 }

@@ -33,9 +33,9 @@ func (s *Step) applyVehicle(payload []byte) state.Outcome {
 	owner, dealer := p.text("owner"), p.text("dealer")
 	p.members = merge(p.members, patch)
 	encoded := p.encode()
-	if len(encoded) > maxProfile {
+	if len(encoded) > maxDocument {
 		s.in.profile = nil
-		s.in.c.Quarantine(ingest.ReasonOversize, fmt.Sprintf("the merged profile has %d bytes, at most %d are kept", len(encoded), maxProfile), -1)
+		s.in.c.Quarantine(ingest.ReasonOversize, fmt.Sprintf("the merged profile has %d bytes, at most %d are kept", len(encoded), maxDocument), -1)
 		return state.Quarantined
 	}
 	s.remember()
@@ -63,7 +63,7 @@ func (s *Step) currentTau() int64 {
 // profile returns the merged profile, loaded on first use.
 func (s *Step) profile() *profile {
 	if s.in.profile == nil {
-		p, err := parseProfile(s.in.c.View(s.sub.profile))
+		p, err := parseProfile(s.in.docs.View(s.sub.profile))
 		if err != nil {
 			panic(fmt.Errorf("vehicle %s: %w", s.in.vin, err))
 		}
@@ -92,7 +92,7 @@ func (s *Step) zoneOf(p *profile) uint64 {
 		if key, ok := s.zones.load(name); ok {
 			return key
 		}
-		s.in.c.Count("profile", "unknown_zone", 1)
+		s.in.count("profile", "unknown_zone", 1)
 	}
 	return s.rules.zone
 }
@@ -116,7 +116,7 @@ func (s *Step) choosePlan(p *profile) {
 	if name := p.text("plan"); name != "" {
 		key := hash64("plan", name)
 		if s.prog.planByKey[key] == nil {
-			s.in.c.Count("profile", "unknown_plan", 1)
+			s.in.count("profile", "unknown_plan", 1)
 			return
 		}
 		s.v.PlanKey = key

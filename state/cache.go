@@ -58,6 +58,7 @@ type keyEntry struct {
 	hash   uint32
 	used   bool
 	pinned bool // being handled
+	whole  bool // a document without an entry does not exist
 }
 
 const none = int32(-1)
@@ -156,6 +157,9 @@ func (c *cache) drop(i int32) {
 	}
 	if d.next != none {
 		c.docs.at(d.next).prev = d.prev
+	}
+	if d.state != gone {
+		key.whole = false
 	}
 	c.slab.free(d.body)
 	c.slab.free(d.sub)

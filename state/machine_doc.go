@@ -1,6 +1,10 @@
 package state
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/milepost-io/milepost/state/log"
+)
 
 // document returns the entry of an existing document of the key being handled, its bytes in memory; none
 // when it does not exist.
@@ -12,12 +16,11 @@ func (m *Machine) document(c *Context, sub []byte) int32 {
 	return i
 }
 
-// lookup returns the entry of a document, loaded if need be. It is none only without a Backing.
+// lookup returns the entry of a document, loaded if need be; none when it is known not to exist without one.
 func (m *Machine) lookup(c *Context, sub []byte) int32 {
-	var h uint32
 	i := none
 	if c.keyID != none {
-		i, h = m.cache.doc(c.keyID, sub)
+		i, _ = m.cache.doc(c.keyID, sub)
 	}
 	if i == none {
 		if m.opt.Backing == nil {
@@ -25,9 +28,10 @@ func (m *Machine) lookup(c *Context, sub []byte) int32 {
 		}
 		if c.keyID == none {
 			m.pinKey(c)
-			_, h = m.cache.doc(c.keyID, sub)
 		}
-		i = m.cache.addDoc(c.keyID, sub, h, cold)
+		if i = m.lookupStored(c.keyID, sub); i == none {
+			return none
+		}
 	}
 	d := m.cache.docs.at(i)
 	d.hot = true
@@ -35,6 +39,18 @@ func (m *Machine) lookup(c *Context, sub []byte) int32 {
 		m.load(i)
 	}
 	return i
+}
+
+// lookupStored makes the entry of a document that has none, unless it is known not to exist.
+func (m *Machine) lookupStored(k int32, sub []byte) int32 {
+	if m.loadsKeys() && !m.cache.keys.at(k).whole {
+		m.loadKey(k)
+	}
+	i, h := m.cache.doc(k, sub)
+	if i != none || m.cache.keys.at(k).whole {
+		return i
+	}
+	return m.cache.addDoc(k, sub, h, cold)
 }
 
 func (m *Machine) pinKey(c *Context) {
@@ -59,10 +75,22 @@ func (m *Machine) create(c *Context, sub []byte) int32 {
 	return i
 }
 
-// load reads a cold document from the store.
+// maxWhole is how many documents a key may have to be loaded whole.
+const maxWhole = 64
+
+// loadsKeys reports whether keys are loaded whole: a vehicle has a handful of documents and most records
+// look at several of them; a party may have one for each of thousands of vehicles.
+func (m *Machine) loadsKeys() bool { return m.opt.Stage == log.Events }
+
+// load reads a cold document from the store, in a step call.
 func (m *Machine) load(i int32) {
 	d := m.cache.docs.at(i)
-	m.keyBuf = appendDocKey(m.keyBuf[:0], m.cache.keyName(d.key), m.cache.subName(d))
+	if m.loadsKeys() && !m.cache.keys.at(d.key).whole {
+		if m.loadKey(d.key); d.state != cold && d.state != loading {
+			return
+		}
+	}
+	m.keyBuf = m.appendName(m.keyBuf[:0], i)
 	v, ok, err := m.opt.Backing.Get(m.valueBuf[:0], m.keyBuf)
 	if err != nil {
 		panic(storeFailure{fmt.Errorf("read document %q: %w", m.keyBuf, err)})
@@ -71,6 +99,20 @@ func (m *Machine) load(i int32) {
 	if err := m.install(d, v, ok); err != nil {
 		panic(storeFailure{fmt.Errorf("document %q: %w", m.keyBuf, err)})
 	}
+}
+
+// loadKey reads the documents of a key that are not in memory, in a step call.
+func (m *Machine) loadKey(k int32) {
+	f := fetched{key: k, name: m.cache.keyName(k)}
+	f.read(m.opt.Backing)
+	if err := m.fill(&f); err != nil {
+		panic(storeFailure{err})
+	}
+}
+
+func (m *Machine) appendName(b []byte, i int32) []byte {
+	d := m.cache.docs.at(i)
+	return appendDocKey(b, m.cache.keyName(d.key), m.cache.subName(d))
 }
 
 // install gives a cold entry what the store holds of it.

@@ -113,20 +113,7 @@ func (m *Machine) restore() error {
 	if err := m.check(&p); err != nil {
 		return err
 	}
-	m.next, m.at, m.clock, m.gen, m.outcomes, m.sweep = p.Next, p.Next-1, p.Clock, p.Gen, p.Counts, p.Sweep
-	for i, s := range p.Senders {
-		m.senders[i] = sender{log.ID(s.Log), s.Highest, s.Clock}
-	}
-	for i, t := range p.Told {
-		m.out[i].told = t
-	}
-	for _, c := range p.Counter {
-		m.counters[counter{c.Name, c.Label}] = c.N
-	}
-	m.sweep.Ahead = make(map[string]struct{}, len(p.Ahead))
-	for _, k := range p.Ahead {
-		m.sweep.Ahead[string(k)] = struct{}{}
-	}
+	m.take(&p)
 	if err := m.restoreControl(); err != nil {
 		return err
 	}
@@ -156,6 +143,26 @@ func (m *Machine) check(p *position) error {
 			len(p.Senders), len(p.Told), len(m.senders), len(m.out))
 	}
 	return nil
+}
+
+// take makes what a position remembers the Machine's own.
+func (m *Machine) take(p *position) {
+	m.senders = make([]sender, len(p.Senders))
+	m.out = make([]receiver, len(p.Told))
+	m.next, m.at, m.clock, m.gen, m.outcomes, m.sweep = p.Next, p.Next-1, p.Clock, p.Gen, p.Counts, p.Sweep
+	for i, s := range p.Senders {
+		m.senders[i] = sender{log.ID(s.Log), s.Highest, s.Clock}
+	}
+	for i, t := range p.Told {
+		m.out[i].told = t
+	}
+	for _, c := range p.Counter {
+		m.counters[counter{c.Name, c.Label}] = c.N
+	}
+	m.sweep.Ahead = make(map[string]struct{}, len(p.Ahead))
+	for _, k := range p.Ahead {
+		m.sweep.Ahead[string(k)] = struct{}{}
+	}
 }
 
 // restoreControl gives the step the payload that was in force.

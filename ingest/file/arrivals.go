@@ -30,6 +30,7 @@ type arrivals struct {
 func survey(lines *lineReader) (arrivals, error) {
 	var byTelemetry, byOwn arrivals
 	byOwn.own = true
+	var heads json.HeadReader
 	for {
 		line, err := lines.next()
 		if errors.Is(err, io.EOF) {
@@ -41,7 +42,7 @@ func survey(lines *lineReader) (arrivals, error) {
 		if line.oversize {
 			continue
 		}
-		head, err := json.ReadHead(line.text)
+		head, err := heads.Read(line.text)
 		if err != nil {
 			continue
 		}

@@ -30,6 +30,7 @@ type Reader struct {
 	closer io.Closer
 	lines  *lineReader
 	clock  arrivals
+	heads  json.HeadReader
 	key    []byte
 }
 
@@ -76,7 +77,7 @@ func (r *Reader) Next() (ingest.Record, error) {
 		rec.Arrival = r.clock.stamp(json.Head{Type: ingest.Unknown})
 		return rec, nil
 	}
-	head, err := json.ReadHead(line.text)
+	head, err := r.heads.Read(line.text)
 	if err != nil {
 		rec.Arrival = r.clock.stamp(json.Head{Type: ingest.Unknown})
 		return rec, nil

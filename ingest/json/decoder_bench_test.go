@@ -1,7 +1,8 @@
 package json
 
 import (
-	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"testing"
 
 	"github.com/go-json-experiment/json"
@@ -34,25 +35,23 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-// BenchmarkDecodeFloor reads every byte once and looks for the quotes: no decoder does less.
+// BenchmarkDecodeFloor reads every byte once, eight at a time, and looks for the ends of strings and
+// numbers in them: no decoder does less.
 func BenchmarkDecodeFloor(b *testing.B) {
 	p := []byte(typicalEvent)
 	b.SetBytes(int64(len(p)))
 	b.ReportAllocs()
-	var sum, quotes int
+	var sum uint64
 	for b.Loop() {
-		for _, c := range p {
-			sum += int(c)
-		}
-		for rest := p; ; quotes++ {
-			at := bytes.IndexByte(rest, '"')
-			if at < 0 {
-				break
+		for i := 0; i+8 <= len(p); i += 8 {
+			w := binary.LittleEndian.Uint64(p[i:])
+			sum += w
+			for m := special(w); m != 0; m &= m - 1 {
+				sum += uint64(bits.TrailingZeros64(m))
 			}
-			rest = rest[at+1:]
 		}
 	}
-	if sum == 0 || quotes == 0 {
+	if sum == 0 {
 		b.Fatal("nothing read")
 	}
 }

@@ -142,7 +142,7 @@ func TestDecodeDoesNotAllocate(t *testing.T) {
 	d, ev := NewDecoder(ingest.BuiltinCatalogue()), new(ingest.Event)
 	for _, p := range []string{
 		typicalEvent, longDigits,
-		`{"signals":{"odometer":1,"dtcs":["P\u0030301"]},"vin":"V1","boot":"b-17","extra":{"a":[1,2,{"b":"\n"}]},"type":"telemetry"}`,
+		`{"signals":{"odometer":1,"dtcs":["P\u0030301"]},"vin":"V1","boot":"b-17","a name of more than thirty-two bytes":{"a":[1,2,{"b":"\n"}]},"type":"telemetry"}`,
 		`{"type":"telemetry","signals":{"speed":6553.5,"odometer":7,"unknown":true,"soc":null}}`,
 	} {
 		payload := []byte(p)

@@ -207,7 +207,7 @@ func textOf(v jsontext.Value) string {
 
 // checkHead: the head of an event says what the event says.
 func checkHead(t *testing.T, p []byte, ev *ingest.Event, reason string) {
-	h, err := ReadHead(p)
+	h, err := new(HeadReader).Read(p)
 	if r := reasonOf(t, err); r != "" && r != ingest.ReasonTime {
 		t.Fatalf("%q decodes with %q, but its head: %v", p, reason, err)
 	}
@@ -263,7 +263,7 @@ func FuzzCutArrival(f *testing.F) {
 		f.Add([]byte(line))
 	}
 	f.Fuzz(func(t *testing.T, p []byte) {
-		h, err := ReadHead(p)
+		h, err := new(HeadReader).Read(p)
 		if err != nil {
 			return
 		}

@@ -22,28 +22,29 @@ type Head struct {
 	CutFrom, CutTo int
 }
 
-// ReadHead walks a payload that should be one event. The error is the *ingest.Error of a payload that
-// is not JSON as Decode accepts it, or whose `arrival` is no time; the head then holds what was read
-// before. Whether the payload is an event in all else is Decode's to say.
-func ReadHead(payload []byte) (Head, error) {
-	s := scanner{p: payload}
-	r := headReader{scanner: &s, h: Head{Type: ingest.Unknown}}
-	if s.space(0) == len(payload) {
-		s.fail(ingest.ReasonEmpty, 0, "no content")
-	} else {
-		r.read()
-	}
-	return r.head(), s.verdict()
-}
-
-// headReader notes the members of one object that a Head is made of.
-type headReader struct {
-	*scanner
+// HeadReader reads heads. It is used by one goroutine at a time; the zero value is ready.
+type HeadReader struct {
+	scanner
 	h              Head
 	vin, id, party []byte
 }
 
-func (r *headReader) read() {
+// Read walks a payload that should be one event. The error is the *ingest.Error of a payload that is not
+// JSON as Decode accepts it, or whose `arrival` is no time; the head then holds what was read before.
+// Whether the payload is an event in all else is Decode's to say. A Key with escapes is valid until the
+// next Read.
+func (r *HeadReader) Read(payload []byte) (Head, error) {
+	r.reset(payload)
+	r.h, r.vin, r.id, r.party = Head{Type: ingest.Unknown}, nil, nil, nil
+	if r.space(0) == len(payload) {
+		r.fail(ingest.ReasonEmpty, 0, "no content")
+	} else {
+		r.read()
+	}
+	return r.head(), r.verdict()
+}
+
+func (r *HeadReader) read() {
 	i := r.space(0)
 	if r.peek(i) != '{' {
 		if i = r.skip(i, 0); i >= 0 {
@@ -95,7 +96,7 @@ func cut(at, end, next, comma int, more bool) (from, to int) {
 }
 
 // member reads a value that a Head needs; of the wrong kind it counts as absent, but for `arrival`.
-func (r *headReader) member(name string, i int) int {
+func (r *HeadReader) member(name string, i int) int {
 	if r.peek(i) == '"' {
 		switch name {
 		case "type":
@@ -125,7 +126,7 @@ func (r *headReader) member(name string, i int) int {
 	return r.skip(i, 1)
 }
 
-func (r *headReader) key(to *[]byte, i int) int {
+func (r *HeadReader) key(to *[]byte, i int) int {
 	text, end := r.text(i)
 	if end >= 0 && ingest.ValidKey(text) {
 		*to = text
@@ -133,7 +134,7 @@ func (r *headReader) key(to *[]byte, i int) int {
 	return end
 }
 
-func (r *headReader) moment(i int, ms *int64, has *bool) int {
+func (r *HeadReader) moment(i int, ms *int64, has *bool) int {
 	v, ok, end := r.timeValue(i)
 	if end < 0 {
 		return -1
@@ -146,7 +147,7 @@ func (r *headReader) moment(i int, ms *int64, has *bool) int {
 }
 
 // head chooses the key by the type: a party has an id, an erase may name a party, the rest a vehicle.
-func (r *headReader) head() Head {
+func (r *HeadReader) head() Head {
 	h := r.h
 	switch {
 	case h.Type == ingest.Party:

@@ -48,6 +48,9 @@ func (s *scanner) isNew(m *members, name []byte) bool {
 	return true
 }
 
+// count is how many names m has.
+func (s *scanner) count(m members) int { return max(len(m.many), len(s.names)-m.base) }
+
 // each yields the names of m, in no order.
 func (s *scanner) each(m members) iter.Seq[string] {
 	return func(yield func(string) bool) {

@@ -13,7 +13,8 @@ type Entry struct {
 	Payload []byte
 	// Type is ingest.Unknown when the entry names none that is known.
 	Type ingest.Type
-	// Key is the vehicle or party id; nil when the entry names none or a malformed one.
+	// Key is the vehicle or party id, valid until yield returns; nil when the entry names none or a
+	// malformed one.
 	Key   []byte
 	Party bool
 }
@@ -32,10 +33,12 @@ func IsBatch(payload []byte) bool {
 // parted by single commas, and nothing follows. The entries' payloads are the very bytes between those
 // commas. An entry itself may still be malformed or no event: that is for Decode to say when the record
 // is applied, and costs its neighbours nothing. Type and Key of such an entry are what could be read of
-// it. An error of yield ends the split and is returned as it is.
+// it. An error of yield ends the split and is returned as it is. An entry may be larger than
+// ingest.MaxPayload; the source then hands it over in its ingest.Oversize form.
 func Split(payload []byte, yield func(Entry) error) error {
+	var r HeadReader
 	if !IsBatch(payload) {
-		return splitOne(payload, yield)
+		return r.splitOne(payload, yield)
 	}
 	s := scanner{p: payload}
 	if s.entries(nil) < 0 {
@@ -43,23 +46,24 @@ func Split(payload []byte, yield func(Entry) error) error {
 	}
 	var err error
 	s.entries(func(from, to int) bool {
-		err = yield(entryOf(payload[from:to]))
+		err = yield(r.entry(payload[from:to]))
 		return err == nil
 	})
 	return err
 }
 
-func splitOne(payload []byte, yield func(Entry) error) error {
+func (r *HeadReader) splitOne(payload []byte, yield func(Entry) error) error {
 	trimmed := bytes.Trim(payload, " \t\r\n")
 	if len(trimmed) == 0 {
 		return &ingest.Error{Reason: ingest.ReasonEmpty, Detail: "no content"}
 	}
-	return yield(entryOf(trimmed))
+	return yield(r.entry(trimmed))
 }
 
 // SplitLines is Split for NDJSON: each line is an entry, blank lines are left out. It fails only when
 // nothing is left, for a line ends whatever it holds.
 func SplitLines(payload []byte, yield func(Entry) error) error {
+	var r HeadReader
 	some := false
 	for line := range bytes.Lines(payload) {
 		line = bytes.Trim(line, " \t\r\n")
@@ -67,7 +71,7 @@ func SplitLines(payload []byte, yield func(Entry) error) error {
 			continue
 		}
 		some = true
-		if err := yield(entryOf(line)); err != nil {
+		if err := yield(r.entry(line)); err != nil {
 			return err
 		}
 	}
@@ -77,9 +81,9 @@ func SplitLines(payload []byte, yield func(Entry) error) error {
 	return nil
 }
 
-// entryOf reads the routing of an entry; that it may be malformed is no matter here.
-func entryOf(p []byte) Entry {
-	h, _ := ReadHead(p)
+// entry reads the routing of an entry; that it may be malformed is no matter here.
+func (r *HeadReader) entry(p []byte) Entry {
+	h, _ := r.Read(p)
 	return Entry{Payload: p, Type: h.Type, Key: h.Key, Party: h.Party}
 }
 

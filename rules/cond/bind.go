@@ -9,9 +9,6 @@ import (
 	"cel.dev/cel-go/common/types"
 )
 
-// ownerRoot is what policy and segments know of the owner; conditions do not.
-const ownerRoot = "owner"
-
 // binder turns a syntax tree into nodes: it resolves names, gives every node its type and refuses what is
 // not of this language, with its place. It fails by panicking with an *Error, which bind recovers, so
 // that the rules of the language read without error plumbing.
@@ -112,11 +109,11 @@ func (b *binder) unknownName(pos int, name string) {
 	case name == vehicleRoot:
 		b.fail(pos, "`vehicle` alone is not a value: name a fact of the profile, as in vehicle.model")
 	case name == serviceRoot:
-		b.fail(pos, "`service` alone is not a value: name %s", strings.Join(serviceFacts, " or "))
+		b.fail(pos, "`service` alone is not a value: name %s", strings.Join(serviceFacts(), " or "))
 	case name == ownerRoot:
 		b.fail(pos, "`owner` belongs to policy and segments, not to conditions")
-	case slices.Contains(functionNames, name):
-		b.fail(pos, "`%s` is a function: write %s", name, usage[name])
+	case usage(name) != "":
+		b.fail(pos, "`%s` is a function: write %s", name, usage(name))
 	}
 	b.failNear(pos, name, b.names(), "unknown signal `%s`", name)
 }
@@ -160,8 +157,8 @@ func (b *binder) fact(e ast.Expr) *node {
 	case vehicleRoot:
 	case serviceRoot:
 		n.typ = typeNumber
-		if !slices.Contains(serviceFacts, name) {
-			b.failNear(pos, name, serviceFacts, "unknown fact `%s`", name)
+		if !slices.Contains(serviceFacts(), name) {
+			b.failNear(pos, name, serviceFacts(), "unknown fact `%s`", name)
 		}
 	default:
 		if _, ok := b.env.slots[path[0]]; ok {

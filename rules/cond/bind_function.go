@@ -2,30 +2,43 @@ package cond
 
 import (
 	"slices"
+	"strings"
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 )
 
-// usage shows how each function is written; functionNames are its keys, sorted.
-var usage = map[string]string{
-	"age":        "age(signal)",
-	"changed":    "changed(signal)",
-	"days_since": "days_since('item')",
-	"dtc":        "dtc('P03*')",
-	"has":        "has(vehicle.x)",
-	"km_since":   "km_since('item')",
-	"known":      "known(signal)",
+// usage shows how a function of this version is written, "" for any other name.
+func usage(name string) string {
+	switch op(name) {
+	case opHas:
+		return "has(vehicle.x)"
+	case opDTC:
+		return "dtc('P03*')"
+	case opKnown, opAge, opChanged:
+		return name + "(signal)"
+	case opKMSince, opDaysSince:
+		return name + "('item')"
+	default:
+		return ""
+	}
 }
 
-var functionNames = []string{"age", "changed", "days_since", "dtc", "has", "km_since", "known"}
+// functionNames and methodNames are the names there are, for suggestions.
+func functionNames() []string {
+	return []string{"age", "changed", "days_since", "dtc", "has", "km_since", "known"}
+}
 
-var methodNames = []string{"contains", "endsWith", "startsWith"}
+func methodNames() []string { return []string{"contains", "endsWith", "startsWith"} }
 
-// laterFunctions belong to the language but not to this version.
-var laterFunctions = []string{
-	"avg", "avg_over", "count", "count_over", "delta", "delta_over", "dtc_count", "max", "max_over", "min",
-	"min_over", "slope", "slope_over",
+// isLater reports whether a function belongs to the language but not to this version.
+func isLater(name string) bool {
+	switch strings.TrimSuffix(name, "_over") {
+	case "avg", "count", "delta", "max", "min", "slope", "dtc_count":
+		return true
+	default:
+		return false
+	}
 }
 
 // function binds a call by name.
@@ -39,15 +52,15 @@ func (b *binder) function(e ast.Expr) *node {
 		b.fail(b.offset(e), "[…] is not part of conditions: write a fact as vehicle.a.b")
 	case c.IsMemberFunction():
 		return b.method(e)
-	case slices.Contains(laterFunctions, name):
+	case isLater(name):
 		b.fail(pos, "`%s` is not in this version", name)
-	case usage[name] == "":
+	case usage(name) == "":
 		if _, ok := b.env.slots[name]; ok {
 			b.fail(pos, "`%s` is a signal, not a function", name)
 		}
-		b.failNear(pos, name, functionNames, "unknown function `%s`", name)
+		b.failNear(pos, name, functionNames(), "unknown function `%s`", name)
 	case len(c.Args()) != 1:
-		b.fail(pos, "`%s` takes one argument: %s", name, usage[name])
+		b.fail(pos, "`%s` takes one argument: %s", name, usage(name))
 	}
 	arg := c.Args()[0]
 	if b.nodes++; b.nodes > MaxNodes {
@@ -133,7 +146,7 @@ func (b *binder) since(n *node, arg ast.Expr) *node {
 func (b *binder) textArgument(n *node, arg ast.Expr) string {
 	a := b.bind(arg)
 	if a.op != opText {
-		b.fail(a.pos, "`%s` takes a text: %s", n.op, usage[string(n.op)])
+		b.fail(a.pos, "`%s` takes a text: %s", n.op, usage(string(n.op)))
 	}
 	return a.text
 }
@@ -142,8 +155,8 @@ func (b *binder) textArgument(n *node, arg ast.Expr) string {
 func (b *binder) method(e ast.Expr) *node {
 	c := e.AsCall()
 	name, pos := c.FunctionName(), b.nameOf(e)
-	if !slices.Contains(methodNames, name) {
-		b.failNear(pos, name, methodNames, "unknown function `%s`", name)
+	if !slices.Contains(methodNames(), name) {
+		b.failNear(pos, name, methodNames(), "unknown function `%s`", name)
 	}
 	if len(c.Args()) != 1 {
 		b.fail(pos, "`%s` takes one argument: vehicle.x.%s('text')", name, name)

@@ -7,24 +7,44 @@ import (
 	"cel.dev/cel-go/common/operators"
 )
 
-// celOperators are the operators of conditions by cel-go's names.
-var celOperators = map[string]op{
-	operators.LogicalAnd:    opAnd,
-	operators.LogicalOr:     opOr,
-	operators.LogicalNot:    opNot,
-	operators.Conditional:   opCond,
-	operators.Equals:        opEqual,
-	operators.NotEquals:     opNotEqual,
-	operators.Less:          opLess,
-	operators.LessEquals:    opLessEqual,
-	operators.Greater:       opGreater,
-	operators.GreaterEquals: opGreaterEqual,
-	operators.Add:           opAdd,
-	operators.Subtract:      opSubtract,
-	operators.Multiply:      opMultiply,
-	operators.Divide:        opDivide,
-	operators.Negate:        opNegate,
-	operators.In:            opInList,
+// operatorOf returns the operator of conditions that cel-go calls name.
+func operatorOf(name string) (o op, ok bool) {
+	switch name {
+	case operators.LogicalAnd:
+		return opAnd, true
+	case operators.LogicalOr:
+		return opOr, true
+	case operators.LogicalNot:
+		return opNot, true
+	case operators.Conditional:
+		return opCond, true
+	case operators.Equals:
+		return opEqual, true
+	case operators.NotEquals:
+		return opNotEqual, true
+	case operators.Less:
+		return opLess, true
+	case operators.LessEquals:
+		return opLessEqual, true
+	case operators.Greater:
+		return opGreater, true
+	case operators.GreaterEquals:
+		return opGreaterEqual, true
+	case operators.Add:
+		return opAdd, true
+	case operators.Subtract:
+		return opSubtract, true
+	case operators.Multiply:
+		return opMultiply, true
+	case operators.Divide:
+		return opDivide, true
+	case operators.Negate:
+		return opNegate, true
+	case operators.In:
+		return opInList, true
+	default:
+		return "", false
+	}
 }
 
 // isInfix reports whether a call is written between or after its operands, so that it begins with them.
@@ -35,13 +55,13 @@ func isInfix(c ast.CallExpr) bool {
 	case operators.Modulo, operators.Index:
 		return true
 	}
-	_, ok := celOperators[c.FunctionName()]
+	_, ok := operatorOf(c.FunctionName())
 	return ok
 }
 
 func (b *binder) call(e ast.Expr) *node {
 	c := e.AsCall()
-	o, ok := celOperators[c.FunctionName()]
+	o, ok := operatorOf(c.FunctionName())
 	if !ok || c.IsMemberFunction() {
 		return b.function(e)
 	}

@@ -24,14 +24,15 @@ type Signal struct {
 	HoldMS int64
 }
 
-// The roots of facts.
+// The roots of dotted names. What is known of the owner is for policy and segments alone.
 const (
 	vehicleRoot = "vehicle"
 	serviceRoot = "service"
+	ownerRoot   = "owner"
 )
 
 // serviceFacts are all there are of the service history.
-var serviceFacts = []string{"service.count", "service.last_km"}
+func serviceFacts() []string { return []string{"service.count", "service.last_km"} }
 
 // Names of signals that functions read.
 const (
@@ -98,15 +99,21 @@ func NewEnv(signals []Signal, items []string) (*Env, error) {
 	return e, nil
 }
 
-// reserved cannot name a signal: they are words of CEL or stand for something else in conditions.
-var reserved = []string{
-	"as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let",
-	"loop", "package", "namespace", "null", "return", "true", "var", "void", "while",
-	vehicleRoot, serviceRoot, ownerRoot,
+// isReserved reports whether a name cannot be a signal's: it is a word of CEL or stands for something
+// else in conditions.
+func isReserved(name string) bool {
+	switch name {
+	case "as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let",
+		"loop", "package", "namespace", "null", "return", "true", "var", "void", "while",
+		vehicleRoot, serviceRoot, ownerRoot:
+		return true
+	default:
+		return false
+	}
 }
 
 func checkName(name string) error {
-	if slices.Contains(reserved, name) {
+	if isReserved(name) {
 		return fmt.Errorf("signal %q: the name is reserved in conditions", name)
 	}
 	for i, c := range []byte(name) {

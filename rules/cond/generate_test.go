@@ -54,7 +54,7 @@ func (g *generator) condition(depth int) text {
 		return pick(g, both("ignition"), both("charging"), both("vehicle.taxi"), both("true"), both("mil"))
 	}
 	d := depth - 1
-	switch g.next(13) {
+	switch g.next(14) {
 	case 0:
 		return g.condition(0)
 	case 1, 2:
@@ -73,11 +73,13 @@ func (g *generator) condition(depth int) text {
 		return g.join("%s ? %s : %s", g.condition(d), g.condition(d), g.condition(d))
 	case 11:
 		return g.membership(d)
+	case 12:
+		return g.textTest(d)
 	default:
 		if g.knownness {
 			return g.about()
 		}
-		return g.textTest(d)
+		return g.condition(0)
 	}
 }
 

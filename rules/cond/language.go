@@ -45,21 +45,15 @@ func newLanguage(signals []Signal) (*language, error) {
 	if err := c.AddFunctions(stdlib.Functions()...); err != nil {
 		return nil, fmt.Errorf("declare the CEL operators: %w", err)
 	}
-	for _, d := range functionDecls {
-		f, err := decls.NewFunction(d.name, decls.Overload(d.name, []*types.Type{d.arg}, d.result))
-		if err != nil {
-			return nil, fmt.Errorf("declare %s: %w", d.name, err)
-		}
-		if err := c.AddFunctions(f); err != nil {
-			return nil, fmt.Errorf("declare %s: %w", d.name, err)
-		}
+	if err := addFunctions(c); err != nil {
+		return nil, err
 	}
 	vars := []*decls.VariableDecl{
 		decls.NewVariable(vehicleRoot, types.DynType),
 		decls.NewVariable(serviceRoot, types.NewMapType(types.StringType, types.DoubleType)),
 	}
 	for _, s := range signals {
-		vars = append(vars, decls.NewVariable(s.Name, celTypes[s.Kind]))
+		vars = append(vars, decls.NewVariable(s.Name, celType(s.Kind)))
 	}
 	if err := c.AddIdents(vars...); err != nil {
 		return nil, fmt.Errorf("declare the signals: %w", err)
@@ -67,23 +61,40 @@ func newLanguage(signals []Signal) (*language, error) {
 	return &language{parser: p, checker: c}, nil
 }
 
-var celTypes = [...]*types.Type{
-	NumberSignal: types.DoubleType,
-	BoolSignal:   types.BoolType,
-	SetSignal:    types.NewListType(types.StringType),
+func celType(k Kind) *types.Type {
+	switch k {
+	case BoolSignal:
+		return types.BoolType
+	case SetSignal:
+		return types.NewListType(types.StringType)
+	default:
+		return types.DoubleType
+	}
 }
 
-// functionDecls are the functions of this version as CEL sees them, each of one argument.
-var functionDecls = [...]struct {
-	name        string
-	arg, result *types.Type
-}{
-	{"known", types.DynType, types.BoolType},
-	{"age", types.DynType, types.DoubleType},
-	{"changed", types.DynType, types.BoolType},
-	{"dtc", types.StringType, types.BoolType},
-	{"km_since", types.StringType, types.DoubleType},
-	{"days_since", types.StringType, types.DoubleType},
+// addFunctions declares the functions of this version as CEL sees them, each of one argument.
+func addFunctions(c *checker.Env) error {
+	for _, d := range []struct {
+		name        op
+		arg, result *types.Type
+	}{
+		{opKnown, types.DynType, types.BoolType},
+		{opAge, types.DynType, types.DoubleType},
+		{opChanged, types.DynType, types.BoolType},
+		{opDTC, types.StringType, types.BoolType},
+		{opKMSince, types.StringType, types.DoubleType},
+		{opDaysSince, types.StringType, types.DoubleType},
+	} {
+		name := string(d.name)
+		f, err := decls.NewFunction(name, decls.Overload(name, []*types.Type{d.arg}, d.result))
+		if err != nil {
+			return fmt.Errorf("declare %s: %w", name, err)
+		}
+		if err := c.AddFunctions(f); err != nil {
+			return fmt.Errorf("declare %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // parse returns the syntax tree with every integer literal made a double (S10).

@@ -21,15 +21,25 @@ func lowerBoolEquality(o op, x, y truth) truth {
 	return func(f *Frame) Tri { return -x(f) * y(f) }
 }
 
-// mirrored is the operator with its operands swapped.
-var mirrored = map[op]op{
-	opEqual: opEqual, opNotEqual: opNotEqual,
-	opLess: opGreater, opLessEqual: opGreaterEqual, opGreater: opLess, opGreaterEqual: opLessEqual,
+// mirrored is the comparison with its operands swapped.
+func (o op) mirrored() op {
+	switch o {
+	case opLess:
+		return opGreater
+	case opLessEqual:
+		return opGreaterEqual
+	case opGreater:
+		return opLess
+	case opGreaterEqual:
+		return opLessEqual
+	default:
+		return o
+	}
 }
 
 func lowerNumberComparison(o op, x, y *node) truth {
 	if x.op == opNumber && y.op != opNumber {
-		o, x, y = mirrored[o], y, x
+		o, x, y = o.mirrored(), y, x
 	}
 	if y.op == opNumber && x.op == opSignal {
 		return lowerThreshold(o, x, y.num)

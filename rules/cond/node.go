@@ -11,12 +11,22 @@ const (
 	typeText
 	typeFact
 	typeSet
-	typeList
 )
 
-var typeNames = [...]string{"a number", "true or false", "a text", "a fact", "a set of names", "a list"}
-
-func (t typ) String() string { return typeNames[t] }
+func (t typ) String() string {
+	switch t {
+	case typeNumber:
+		return "a number"
+	case typeBool:
+		return "true or false"
+	case typeText:
+		return "a text"
+	case typeFact:
+		return "a fact"
+	default:
+		return "a set of names"
+	}
+}
 
 // op says what a node does; it is also its name in the canonical form, so it never changes (S48).
 type op string

@@ -39,17 +39,25 @@ func explain(msg, word string) string {
 		_, expected, _ := strings.Cut(msg, " expecting ")
 		return fmt.Sprintf("expected %s, found %s", strings.Trim(expected, "'"), word)
 	case strings.HasPrefix(msg, "unexpected token"), msg == "unexpected character":
-		if w, ok := celWords[word]; ok {
-			return fmt.Sprintf("unexpected %s: write %s", word, w)
-		}
-		return "unexpected " + word
+		return "unexpected " + word + habit(word)
 	default:
 		return msg
 	}
 }
 
-// celWords are habits from other languages.
-var celWords = map[string]string{"`and`": "&&", "`or`": "||", "`=`": "=="}
+// habit says how CEL writes what is a word of other languages.
+func habit(word string) string {
+	switch word {
+	case "`and`":
+		return ": write &&"
+	case "`or`":
+		return ": write ||"
+	case "`=`":
+		return ": write =="
+	default:
+		return ""
+	}
+}
 
 // wordAt is the word or the character at a place, quoted, or "the end".
 func wordAt(src string, line, column int) string {

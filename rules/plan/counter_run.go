@@ -46,7 +46,7 @@ func (c *Counter) complete(sc scale) (Cause, Fate) {
 func (c *Counter) replace() int64 {
 	add := c.Value - c.Run.First
 	c.shift(c.Run.FirstAt, add)
-	return c.Run.Prev + add
+	return min(c.Run.Prev+add, limit)
 }
 
 // shift changes the offset: services from a time on are told on the new scale.

@@ -33,6 +33,7 @@ func (s *State) evaluateItem(p *Plan, i int, m Moment, out []Change, far *Horizo
 	st.renew(it, m)
 	v := s.look(it, st, m, 0)
 	v.firstSight(st, p.NoHistory)
+	v.find()
 
 	change := Change{Item: i, Key: it.Key}
 	if m.Serviced != 0 && s.becameBaseline(it, st, m, &v) && st.Level != OK { // S34
@@ -72,8 +73,11 @@ func (s *State) becameBaseline(it *Item, st *ItemState, m Moment, v *sight) bool
 func (v *sight) firstSight(st *ItemState, noHistory bool) {
 	for d := range Dim(dims) {
 		bit := uint8(1) << d
+		if v.seen&bit != 0 || !v.hasRead[d] {
+			continue
+		}
 		due, ok := v.due(d)
-		if !ok || !v.hasRead[d] || v.seen&bit != 0 {
+		if !ok {
 			continue
 		}
 		st.Seen |= bit
@@ -93,8 +97,8 @@ func (v *sight) firstSight(st *ItemState, noHistory bool) {
 func (v *sight) worst() Level {
 	level := OK
 	for d := range Dim(dims) {
-		if due, ok := v.due(d); ok && v.hasRead[d] {
-			level = max(level, v.level(d, due))
+		if v.counts[d] && v.hasRead[d] {
+			level = max(level, v.level(d, v.at[d]))
 		}
 	}
 	return level
@@ -103,13 +107,14 @@ func (v *sight) worst() Level {
 // extend brings the horizon to where a reading alone would lift the item above its level.
 func (v *sight) extend(far *Horizon, level Level) {
 	for d := range Dim(dims) {
-		due, ok := v.due(d)
-		if !ok {
+		if v.rule.first[d] == 0 {
 			continue
 		}
-		next := int64(math.MinInt64) // a reading that comes for the first time is looked at (S31)
-		if v.hasRead[d] {
-			next = v.crossing(d, due, level)
+		next := int64(math.MaxInt64)
+		if !v.hasRead[d] {
+			next = math.MinInt64 // its first reading may settle a service (S33) and is looked at (S31)
+		} else if v.counts[d] {
+			next = v.crossing(d, v.at[d], level)
 		}
 		switch d {
 		case KM:

@@ -13,6 +13,9 @@ type sight struct {
 	satisfied          int64   // fixed points: the occurrences that services satisfy
 	assumed            [dims]uint32
 	seen, left         uint8
+	// at are the due points, where counts says that there is one: of the last find.
+	at     [dims]int64
+	counts [dims]bool
 }
 
 // look gathers an item's sight. without leaves the records of one service out (0: none).
@@ -174,6 +177,13 @@ func (v *sight) due(d Dim) (int64, bool) {
 		return 0, false // S28: ends with the first service
 	}
 	return step(d, at.Value, v.rule.every[d]), true
+}
+
+// find settles the due points, when first sight has.
+func (v *sight) find() {
+	for d := range Dim(dims) {
+		v.at[d], v.counts[d] = v.due(d)
+	}
 }
 
 // level is S30 for one dimension with a reading.

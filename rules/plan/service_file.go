@@ -1,5 +1,7 @@
 package plan
 
+import "slices"
+
 // AddService files a service: its odometer and hours are settled (S33), then each of its items gets a
 // record, then a reset moves the offset (S24). It moves neither k nor a level: Evaluate follows, with
 // Moment.Serviced, and CauseReset if there was a Reset.
@@ -12,9 +14,9 @@ func (s *State) AddService(sv Service) Filed {
 	r := Record{Time: sv.Time, Day: out.Day, Seq: out.Seq}
 	r.set(Odometer, out.KM)
 	r.set(EngineHours, out.Hours)
-	for _, key := range sv.Items {
+	for i, key := range sv.Items {
 		r.Item = key
-		if !s.file(r) {
+		if !slices.Contains(sv.Items[:i], key) && !s.file(r) { // items and codes may both name it
 			out.Dropped++
 		}
 	}

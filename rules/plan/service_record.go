@@ -24,7 +24,7 @@ func (s *State) baseline(key ItemKey) *Record {
 	return best
 }
 
-// file adds a record, once per item and service; false: no room for one more item.
+// file adds a record; false: no room for one more item.
 //
 // What can still matter of an item is its greatest record (S28) and, for fixed points, the greatest
 // odometer, date and hours of any (S29: each satisfies on its own). So beyond MaxRecords the two oldest
@@ -35,9 +35,6 @@ func (s *State) file(r Record) bool {
 	for i := range s.Services {
 		o := &s.Services[i]
 		if o.Item == r.Item {
-			if o.Seq == r.Seq {
-				return true
-			}
 			mine++
 		}
 		if s.firstOf(o.Item) == i {

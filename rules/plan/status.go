@@ -31,18 +31,18 @@ func (s *State) Status(p *Plan, i int, m Moment) Status {
 		}
 	}
 	v := s.look(it, &st, m, 0)
+	v.find()
 	out := Status{State: st.Level, Level: v.worst(), Base: st.Base, Cancels: st.Cancels}
 	if st.Level == OK {
 		out.Base = v.baseline()
 	}
 	for d := range Dim(dims) {
-		due, ok := v.due(d)
-		if !ok || !v.hasRead[d] {
+		if !v.counts[d] || !v.hasRead[d] {
 			continue
 		}
 		out.Dims[d] = DimStatus{
 			Counts: true, Assumed: v.assumes() && v.assumed[d] > 0,
-			Due: due, Rest: due - v.read[d], Level: v.level(d, due),
+			Due: v.at[d], Rest: v.at[d] - v.read[d], Level: v.level(d, v.at[d]),
 		}
 	}
 	return out

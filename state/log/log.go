@@ -85,8 +85,8 @@ type Record struct {
 
 // Acker is told when appended records are durable.
 type Acker interface {
-	// Acked is called exactly once per Append with a non-zero Ack, in append order per partition, from a
-	// goroutine of the log: it must not block and must not call Append. err is nil when the records are
+	// Acked is called exactly once per Append with a non-zero Ack that returned no error, in append order
+	// per partition, from a goroutine of the log: it must not block and must not call Append. err is nil when the records are
 	// durable; otherwise they may or may not survive and nothing may be acknowledged for them.
 	Acked(id uint64, err error)
 }
@@ -108,15 +108,19 @@ type Log interface {
 	Shards(Stream) int
 	// Append adds records to the end of a partition and returns the offset of the first. It copies the
 	// records, does not wait for durability, and blocks while too many bytes wait for their sync
-	// (backpressure). Records of one Append are adjacent, and survive a crash all or not at all.
+	// (backpressure). Records of one Append are adjacent, and survive a crash all or not at all. An
+	// Append of no records is acknowledged when all before it is. One that returns an error has
+	// appended nothing and is not acknowledged.
 	Append(p Partition, recs []Record, ack Ack) (Offset, error)
-	// Read returns a reader of p starting at from. Records below the first kept offset give ErrTrimmed.
+	// Read returns a reader of p starting at from. A position below the first kept offset gives
+	// ErrTrimmed, one past the end ErrPastEnd: the log is not the one the position was taken in (E15).
 	Read(p Partition, from Offset) (Reader, error)
 	// Range returns the first kept offset of p and the one its next record will get.
 	Range(p Partition) (first, next Offset)
 	// Durable returns the first offset of p that is not yet durable.
 	Durable(p Partition) Offset
-	// WaitDurable returns when every record of p below end is durable, the context ends, or the log fails.
+	// WaitDurable returns nil when every record of p below end is durable, and an error when the context
+	// ends, the log fails or was closed before that.
 	WaitDurable(ctx context.Context, p Partition, end Offset) error
 	// Trim allows records of p below the offset to be removed. Retention may keep them longer.
 	Trim(p Partition, below Offset)
@@ -125,7 +129,8 @@ type Log interface {
 	// Failed is closed when the log has failed; Err then says why.
 	Failed() <-chan struct{}
 	Err() error
-	// Close syncs what was appended and releases the files. Readers end with ErrClosed.
+	// Close syncs what was appended, delivers the acks and releases the files. Readers, and calls that
+	// append, end with ErrClosed. It must not be called from an Acker.
 	Close() error
 }
 
@@ -146,6 +151,8 @@ var (
 	ErrClosed = errors.New("log: closed")
 	// ErrTrimmed is returned for a position whose records are no longer kept.
 	ErrTrimmed = errors.New("log: position is older than what the log keeps")
+	// ErrPastEnd is returned for a position that the log has not reached.
+	ErrPastEnd = errors.New("log: position is past the end of the log")
 )
 
 // ShardOf is the partition of a key among n: murmur2 as Java's Kafka client computes it, so that the

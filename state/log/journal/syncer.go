@@ -1,0 +1,256 @@
+package journal
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/milepost-io/milepost/state/log"
+)
+
+// sync is the syncer: it makes closed frames durable, group after group, until the journal is closed or
+// fails. It alone touches the writer.
+func (j *Journal) sync() {
+	defer close(j.done)
+	for {
+		group, ok := j.takeGroup()
+		if !ok {
+			return
+		}
+		err := j.commit(group)
+		if err == nil {
+			err = j.removeOld()
+		}
+		if err != nil {
+			j.fail(err, group)
+			return
+		}
+		j.recycle(group)
+	}
+}
+
+// takeGroup waits for something to do and returns the frames to make durable next: none when only old
+// segments are to be looked at. ok is false when the journal is closed and all is done.
+func (j *Journal) takeGroup() (group []*openFrame, ok bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for {
+		if !j.open.empty() {
+			j.closeOpen()
+		}
+		switch {
+		case len(j.full) > 0:
+			group, j.full = j.full, nil
+			return group, true
+		case j.closing:
+			return nil, false
+		case j.retain:
+			return nil, true
+		}
+		j.idle = true
+		j.mu.Unlock()
+		<-j.wake
+		j.mu.Lock()
+	}
+}
+
+// commit makes a group readable, then durable, and then tells who waits for it (E4: not before).
+func (j *Journal) commit(group []*openFrame) error {
+	if len(group) == 0 {
+		return nil
+	}
+	frames := j.assemble(group)
+	j.publish(frames)
+	for _, f := range frames {
+		if err := j.write(f); err != nil {
+			return err
+		}
+	}
+	if len(frames) > 0 {
+		if err := j.syncWriter(); err != nil {
+			return err
+		}
+	}
+	j.settle(group, frames)
+	for _, o := range group {
+		deliver(o, nil)
+	}
+	return nil
+}
+
+// deliver tells the appenders of a frame what became of it, in their order.
+func deliver(o *openFrame, err error) {
+	for _, a := range o.acks {
+		a.To.Acked(a.ID, err)
+	}
+	o.acks = o.acks[:0] // once only, also when a later step of the same round fails
+}
+
+// assemble closes the frames of a group.
+func (j *Journal) assemble(group []*openFrame) []*frame {
+	frames := make([]*frame, 0, len(group))
+	for _, o := range group {
+		if o.count == 0 {
+			continue
+		}
+		w := &j.writer
+		w.runs = o.closed(w.runs[:0])
+		f := j.pool.get(frameSize(len(w.runs), o.bytes))
+		w.last.seq++
+		w.last.received += o.events
+		w.last.newest = max(w.last.newest, o.newest)
+		w.last.durableThrough = w.durableSeq
+		f.frameHeader = w.last
+		f.base = append(f.base[:0], o.base...)
+		encodeFrame(f.buf, j.id, f.frameHeader, j.opts.Shards, w.runs)
+		f.runs = f.runs[:0]
+		at := frameHeaderLen + dirEntryLen*len(w.runs)
+		for _, r := range w.runs {
+			n := len(r.data)
+			r.data = f.buf[at : at+n]
+			f.runs = append(f.runs, r)
+			at += n
+		}
+		frames = append(frames, f)
+	}
+	return frames
+}
+
+// publish lets readers have the frames: before they are durable, as the contract allows.
+func (j *Journal) publish(frames []*frame) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, f := range frames {
+		j.ring.push(f)
+		for _, r := range f.runs {
+			j.readable[r.part] = r.first + log.Offset(r.count)
+			j.wakeReaders(r.part)
+		}
+	}
+}
+
+// write puts a frame into the segment, or into the next one when it does not fit.
+func (j *Journal) write(f *frame) error {
+	w := &j.writer
+	if w.seg.size > w.seg.start && w.seg.size+int64(len(f.buf)) > j.opts.SegmentBytes {
+		if err := j.rotate(f); err != nil {
+			return err
+		}
+	}
+	// Readers have the buffer too: the file system must not change it, as vfs.File would allow.
+	if _, err := w.file.Write(f.buf); err != nil {
+		return fmt.Errorf("journal: write frame %d to %s: %w", f.seq, w.seg.path, err)
+	}
+	w.written, w.dirty = f.frameHeader, true
+	j.mu.Lock()
+	w.seg.size += int64(len(f.buf))
+	w.seg.lastArrival = f.newest
+	j.stats.Bytes += uint64(len(f.buf))
+	j.stats.Frames++
+	j.mu.Unlock()
+	return nil
+}
+
+// rotate begins a segment with frame f. All frames before f are durable first: a segment file is the
+// evidence that they were.
+func (j *Journal) rotate(f *frame) error {
+	w := &j.writer
+	if err := j.syncWriter(); err != nil {
+		return err
+	}
+	if err := w.close(); err != nil {
+		return err
+	}
+	h := w.seg.segmentHeader
+	h.first, h.received, h.newest, h.base = f.seq, w.written.received, w.written.newest, append([]log.Offset(nil), f.base...)
+	if err := w.create(&j.opts, h, nil); err != nil {
+		return err
+	}
+	j.mu.Lock()
+	j.segments = append(j.segments, w.seg)
+	j.retain = true
+	j.mu.Unlock()
+	j.opts.Logger.Debug().Str("segment", w.seg.path).Msg("journal: new segment")
+	return nil
+}
+
+// syncWriter makes all written frames durable.
+func (j *Journal) syncWriter() error {
+	w := &j.writer
+	if !w.dirty {
+		return nil
+	}
+	start := time.Now()
+	if err := w.file.SyncData(); err != nil {
+		return fmt.Errorf("journal: sync %s: %w", w.seg.path, err)
+	}
+	took := time.Since(start)
+	w.dirty, w.durableSeq = false, w.written.seq
+	j.mu.Lock()
+	j.stats.Syncs.observe(took)
+	j.mu.Unlock()
+	return nil
+}
+
+// settle records that a group is durable and wakes whoever waited for that or for room.
+func (j *Journal) settle(group []*openFrame, frames []*frame) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, o := range group {
+		j.unsynced -= int64(o.bytes)
+		for part := range o.runs {
+			if n := o.runs[part].count; n > 0 {
+				j.durable[part] = o.base[part] + log.Offset(n)
+			}
+		}
+	}
+	j.durableSeq = j.writer.durableSeq
+	j.ring.evict(j.opts.Memory, j.durableSeq)
+	j.wakeDurables()
+	j.space.Broadcast()
+}
+
+// wakeDurables ends the waits that are over. mu is held.
+func (j *Journal) wakeDurables() {
+	over := j.err != nil || j.closed
+	kept := j.durables[:0]
+	for _, w := range j.durables {
+		if over || j.durable[w.part] >= w.end {
+			close(w.wake)
+		} else {
+			kept = append(kept, w)
+		}
+	}
+	clear(j.durables[len(kept):])
+	j.durables = kept
+}
+
+// recycle keeps the buffers of a group for frames to come.
+func (j *Journal) recycle(group []*openFrame) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, o := range group {
+		if len(j.spare) < maxSpareFrames {
+			j.spare = append(j.spare, o)
+		}
+	}
+}
+
+// maxSpareFrames bounds the open frames kept for reuse.
+const maxSpareFrames = 4
+
+// fail makes the journal dead: nothing is acknowledged any more (E4).
+func (j *Journal) fail(err error, group []*openFrame) {
+	j.mu.Lock()
+	j.err = err
+	waiting := append(append(group, j.full...), j.open)
+	j.full = nil
+	j.open = newOpenFrame(len(j.next))
+	j.end()
+	j.wakeDurables()
+	close(j.failed)
+	j.mu.Unlock()
+	j.opts.Logger.Error().Err(err).Msg("journal: failed; nothing more is acknowledged, the process must end")
+	for _, o := range waiting {
+		deliver(o, err)
+	}
+}

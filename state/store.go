@@ -1,0 +1,239 @@
+package state
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// StoreOptions says where a shard's store is.
+type StoreOptions struct {
+	Dir string
+	// FS is the file system; nil is the machine's.
+	FS vfs.FS
+	// Cache is the memory for blocks and memtables in bytes; 0: 64 MiB. A quarter of it is one memtable.
+	Cache  int64
+	Logger *slog.Logger
+	// ReadOnly opens the store of a stopped shard for looking at it.
+	ReadOnly bool
+}
+
+// Store is one shard's durable state on disk. It has no log of its own: what was committed but not yet
+// flushed is lost in a crash, and the shard's log brings it back (E4). Reads may be concurrent with each
+// other and with a commit.
+type Store struct {
+	db         *pebble.DB
+	generation uint64
+}
+
+var (
+	// ErrFormat is returned for a store that this build does not read.
+	ErrFormat = errors.New("state: store format")
+	errNoData = errors.New("state: no store in this folder")
+)
+
+// OpenStore opens the store, made if need be, and unless ReadOnly raises its generation durably.
+func OpenStore(o StoreOptions) (*Store, error) {
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Cache == 0 {
+		o.Cache = 64 << 20
+	}
+	db, err := openPebble(&o)
+	if err != nil {
+		return nil, fmt.Errorf("state: open store %s: %w", o.Dir, err)
+	}
+	s := &Store{db: db}
+	if err := s.open(o.ReadOnly); err != nil {
+		return nil, errors.Join(fmt.Errorf("state: open store %s: %w", o.Dir, err), db.Close())
+	}
+	return s, nil
+}
+
+func openPebble(o *StoreOptions) (*pebble.DB, error) {
+	cache := pebble.NewCache(o.Cache)
+	defer cache.Unref()
+	p := &pebble.Options{
+		FS:    o.FS,
+		Cache: cache,
+		// Pinned by name: the ratchet only goes one way. Raise it together with storeFormat.
+		FormatMajorVersion: pebble.FormatValueSeparation,
+		DisableWAL:         true,
+		// Memtables are taken out of the cache; less than four to one leaves none for blocks.
+		MemTableSize:                uint64(o.Cache / 4),
+		MemTableStopWritesThreshold: 3,
+		L0CompactionThreshold:       4,
+		CompactionConcurrencyRange:  func() (lower, upper int) { return 1, 2 },
+		ReadOnly:                    o.ReadOnly,
+		ErrorIfNotExists:            o.ReadOnly,
+		Logger:                      storeLogger{o.Logger},
+	}
+	for i := range p.Levels {
+		p.Levels[i].BlockSize = 4 << 10
+		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	return pebble.Open(o.Dir, p)
+}
+
+// open checks the format and raises the generation.
+func (s *Store) open(readOnly bool) error {
+	v, ok, err := s.Get(nil, formatKey())
+	if err != nil {
+		return err
+	}
+	if ok {
+		if len(v) != 4 {
+			return fmt.Errorf("%w: %x, expected 4 bytes", ErrFormat, v)
+		}
+		if f := binary.BigEndian.Uint32(v); f > storeFormat || f+1 < storeFormat {
+			return fmt.Errorf("%w %d, this build reads %d and %d", ErrFormat, f, storeFormat-1, storeFormat)
+		}
+	}
+	if v, ok, err = s.Get(nil, generationKey()); err != nil {
+		return err
+	}
+	if ok && len(v) == 8 {
+		s.generation = binary.BigEndian.Uint64(v)
+	}
+	if readOnly {
+		if !ok {
+			return errNoData
+		}
+		return nil
+	}
+	s.generation++
+	b := s.db.NewBatch()
+	defer b.Close()
+	err = errors.Join(
+		b.Set(formatKey(), binary.BigEndian.AppendUint32(nil, storeFormat), nil),
+		b.Set(generationKey(), binary.BigEndian.AppendUint64(nil, s.generation), nil),
+		s.db.Apply(b, pebble.NoSync))
+	if err != nil {
+		return err
+	}
+	return s.db.Flush() // the generation is told to the log next
+}
+
+// Generation counts the openings of the store.
+func (s *Store) Generation() uint64 { return s.generation }
+
+// Get implements Backing. It may be called concurrently.
+func (s *Store) Get(dst, key []byte) ([]byte, bool, error) {
+	v, closer, err := s.db.Get(key)
+	switch {
+	case errors.Is(err, pebble.ErrNotFound):
+		return dst, false, nil
+	case err != nil:
+		return dst, false, err
+	}
+	dst = append(dst, v...)
+	return dst, true, closer.Close()
+}
+
+// Scan implements Backing.
+func (s *Store) Scan(lo, hi []byte, fn func(key, value []byte) bool) error {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lo, UpperBound: hi})
+	if err != nil {
+		return err
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		v, err := it.ValueAndErr()
+		if err != nil {
+			return errors.Join(err, it.Close())
+		}
+		if !fn(it.Key(), v) {
+			break
+		}
+	}
+	return errors.Join(it.Error(), it.Close())
+}
+
+// Keys implements Backing.
+func (s *Store) Keys(from []byte, max int) (keys [][]byte, err error) {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: spaceEnd(docSpace)})
+	if err != nil {
+		return nil, err
+	}
+	for ok := it.First(); ok && len(keys) < max; {
+		key, _, err := cutDocKey(it.Key())
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("document %x: %w", it.Key(), err), it.Close())
+		}
+		keys = append(keys, key)
+		ok = it.SeekGE(afterKey(nil, key))
+	}
+	return keys, errors.Join(it.Error(), it.Close())
+}
+
+// storeBatch is a Batch in Pebble's own form.
+type storeBatch struct{ b *pebble.Batch }
+
+func (b storeBatch) Set(key, value []byte) error     { return b.b.Set(key, value, nil) }
+func (b storeBatch) Delete(key []byte) error         { return b.b.Delete(key, nil) }
+func (b storeBatch) DeleteRange(lo, hi []byte) error { return b.b.DeleteRange(lo, hi, nil) }
+
+// newBatch returns a batch with room for size bytes: growing one of many megabytes by copying it is a
+// pause of the shard.
+func (s *Store) newBatch(size int64) storeBatch {
+	return storeBatch{s.db.NewBatchWithSize(int(size))}
+}
+
+// commit makes the batch what reads see. It is on disk after a flush begun afterwards.
+func (s *Store) commit(b storeBatch) error {
+	if err := s.db.Apply(b.b, pebble.NoSync); err != nil {
+		return fmt.Errorf("state: commit write-back: %w", err)
+	}
+	return b.b.Close()
+}
+
+// flush puts everything committed on disk. It may return early when the context ends; then what was
+// committed may or may not be on disk.
+func (s *Store) flush(ctx context.Context) error {
+	done, err := s.db.AsyncFlush()
+	if err != nil {
+		return fmt.Errorf("state: flush store: %w", err)
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// DiskBytes is what the store takes on disk.
+func (s *Store) DiskBytes() uint64 { return s.db.Metrics().DiskSpaceUsage() }
+
+// Close closes the store. What was not flushed is lost to it, not to the log.
+func (s *Store) Close() error {
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("state: close store: %w", err)
+	}
+	return nil
+}
+
+// storeLogger passes Pebble's messages on.
+type storeLogger struct{ l *slog.Logger }
+
+func (l storeLogger) Infof(format string, args ...any) {
+	l.l.Debug("pebble", "detail", fmt.Sprintf(format, args...))
+}
+
+func (l storeLogger) Errorf(format string, args ...any) {
+	l.l.Error("pebble", "detail", fmt.Sprintf(format, args...))
+}
+
+// Fatalf is called when the store cannot go on; it must not return.
+func (l storeLogger) Fatalf(format string, args ...any) {
+	panic("state: store: " + fmt.Sprintf(format, args...))
+}
