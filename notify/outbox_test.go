@@ -45,3 +45,19 @@ func TestEntryRoundTrip(t *testing.T) {
 		}
 	}
 }
+
+// A row that parses says the same when it is written and read again.
+func FuzzParseEntry(f *testing.F) {
+	f.Add((&notify.Entry{Endpoint: "app", ID: "e1", VIN: "V1", Party: "O1", Created: 1, N: 3, Body: []byte("{}\n")}).Append(nil))
+	f.Add([]byte("{}\n"))
+	f.Fuzz(func(t *testing.T, row []byte) {
+		e, err := notify.ParseEntry(row)
+		if err != nil {
+			return
+		}
+		again, err := notify.ParseEntry(e.Append(nil))
+		if err != nil || !bytes.Equal(again.Body, e.Body) || !bytes.Equal(again.Key(), e.Key()) || again.ID != e.ID {
+			t.Errorf("read %+v, then %+v, %v", e, again, err)
+		}
+	})
+}
