@@ -261,10 +261,10 @@ func TestZooErrorsAndResets(t *testing.T) {
 			order = append(order, r.Header.Get("webhook-id"))
 		}
 		mu.Unlock()
-		switch {
-		case c%20 == 0:
+		switch c % 20 {
+		case 0:
 			w.WriteHeader([]int{500, 502, 503, 408, 425}[c/20%5])
-		case c%20 == 10: // applied, then reset
+		case 10: // applied, then reset
 			conn, _, err := w.(http.Hijacker).Hijack()
 			if err != nil {
 				t.Error(err)
