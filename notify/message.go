@@ -80,7 +80,9 @@ func (t *turn) create(e *rules.Event, to string) *message {
 	t.v.Seq++
 	m := &message{N: t.v.Seq, Created: t.now, Parts: partsOf(e)}
 	m.View = t.viewOf(e, to)
-	t.observe(Observation{Op: Created, Event: e, To: to, ID: e.ID})
+	if t.s.opt.Observe != nil {
+		t.observe(Observation{Op: Created, Event: e, To: to, ID: e.ID, Body: t.body(e, Feed)})
+	}
 	if feeds := t.s.endpoints(Feed); len(feeds) > 0 {
 		t.send(m, Feed, feeds, e, t.body(e, Feed))
 	}

@@ -28,7 +28,9 @@ type Observation struct {
 	Event *rules.Event
 	// To is "owner" for a reminder or alert whose notify says owner, "dealer" for leads, else "none";
 	// with Created alone.
-	To     string
+	To string
+	// Body is the CloudEvent as a feed gets it; with Created alone.
+	Body   []byte
 	Reason string
 	Joined string
 }

@@ -67,3 +67,13 @@ func TestBounds(t *testing.T) {
 		}
 	})
 }
+
+func TestDayValue(t *testing.T) {
+	for _, day := range []Day{0, -1, Civil(1900, 1, 1), Civil(2026, 1, 1), Civil(2999, 12, 31)} {
+		for _, value := range []int64{0, 1, -1, maxKM, limit, -limit} {
+			if v := dayValue(day, value); v.Day() != day || v.Value() != value {
+				t.Errorf("%d on %d: got %d on %d", value, day, v.Value(), v.Day())
+			}
+		}
+	}
+}

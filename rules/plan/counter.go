@@ -22,7 +22,7 @@ type Counter struct {
 	StepFrom int64
 	Run      Run
 	// Shifts are the latest changes of Offset: a service at or after From is told on the new scale.
-	Shifts [4]Shift
+	Shifts [2]Shift
 	// ShiftBase is the sum of changes older than those in Shifts.
 	ShiftBase int64
 	// Day is the local day of At.
@@ -101,12 +101,19 @@ type Verdict struct {
 	Samples        int
 }
 
-// DayValue is k as it stood at the end of a local day (S33).
-type DayValue struct {
-	Value int64
-	Day   Day
-	_     [4]byte
+// DayValue is k as it stood at the end of a local day (S33), in 8 bytes: the day in the upper 24 bits, the
+// value in the lower 40, both signed.
+type DayValue struct{ bits int64 }
+
+func dayValue(day Day, value int64) DayValue {
+	return DayValue{int64(day)<<40 | value&(1<<40-1)}
 }
+
+// Day is the local day.
+func (v DayValue) Day() Day { return Day(v.bits >> 40) }
+
+// Value is k in metres or thousandths of an hour.
+func (v DayValue) Value() int64 { return v.bits << 24 >> 24 }
 
 // MaxDays is how many closed days a history keeps: 35 days back and the newest one before them.
 const MaxDays = 36

@@ -169,6 +169,18 @@ var counterCases = []counterCase{
 		1h20m 12001 -> suspect jump
 		1h25m 12002 -> accepted 12002 jump
 	`},
+	{name: "S22 a value below the one before starts a new run", script: `
+		0h 1000 -> accepted 1000
+		1h 9000 -> suspect jump
+		1h5m 9005 -> suspect jump
+		1h10m 9002 -> suspect jump
+	`},
+	{name: "S22 miles do not continue a run of jumps", script: `
+		0h 10000 -> accepted 10000
+		1h 15000 -> suspect jump
+		1h5m 15001 -> suspect jump
+		1h15m 16093.44 -> suspect unit
+	`},
 	{name: "S22 another kind starts a new run", script: `
 		0h 1000 -> accepted 1000
 		1h 9000 -> suspect jump
@@ -220,6 +232,7 @@ var counterCases = []counterCase{
 		24h30m 2 -> suspect fall
 		25h service 3 -> 50000 derived
 		49h 7 -> accepted 50006 replaced
+		49h records -> 50000 derived
 		50h 8 -> accepted 50007
 		51h service 9 -> 50008
 		23h service 49990 -> 49990

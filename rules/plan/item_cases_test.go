@@ -354,6 +354,18 @@ var itemCases = []itemCase{
 		2026-01-14 service oil 9500 2026-01-03 -> oil done soon @2026-01-03; oil soon @2026-01-03 again
 		2026-01-15 service oil 9400 2026-01-03 -> oil done soon @2026-01-03 again; oil soon @2026-01-03 again
 	`},
+	{"S37 an edit that leads back to a baseline repeats nothing", `
+		2026-01-01 plan fixed ->
+		2026-01-02 km 4100 -> oil soon @o1
+		2026-01-03 service oil 4100 -> oil done soon @o1
+		2026-01-20 km 14100 -> oil soon @o2
+		2026-01-21 service oil 14500 -> oil done soon @o2
+		2026-01-29 km 24100 -> oil soon @o3
+		2026-01-30 service oil 24500 -> oil done soon @o3
+		2026-01-31 plan fixed-wide ->
+		2026-02-22 km 34100 -> oil soon @o2+1
+		2026-02-23 service oil 34100 -> oil done soon @o2+1
+	`},
 	{"S7 cancelled, done, then overdue, due, soon; items in plan order", `
 		2026-01-01 plan mixed ->
 		2026-01-02 km 100 ->

@@ -45,6 +45,7 @@ func testPlans(t rapid.TB) map[string]*Plan {
 		{ID: "stages", Items: []Item{{ID: "oil", First: every(0, 1, 0), Every: every(0, 12, 0)}}},
 		{ID: "hours", Items: []Item{{ID: "filter", Every: every(0, 0, 500)}}},
 		{ID: "fixed", Anchor: FixedPoints, Soon: soon, Overdue: overdue, Items: []Item{{ID: "oil", First: every(5000, 0, 0), Every: every(10000, 0, 0)}}},
+		{ID: "fixed-wide", Anchor: FixedPoints, Soon: soon, Overdue: overdue, Items: []Item{{ID: "oil", First: every(5000, 0, 0), Every: every(30000, 0, 0)}}},
 		{ID: "fixed-both", Anchor: FixedPoints, Soon: soon, Overdue: overdue, Items: []Item{{ID: "oil", Every: every(10000, 12, 0)}}},
 		{ID: "fixed-early", Anchor: FixedPoints, Soon: soon, Overdue: overdue, Early: Threshold{KM: 0, HasKM: true}, Items: []Item{{ID: "oil", Every: every(10000, 0, 0)}}},
 		{ID: "fixed-first", Anchor: FixedPoints, Soon: soon, Overdue: overdue, Items: []Item{{ID: "oil", First: every(5000, 6, 0), Every: every(10000, 0, 0)}}},

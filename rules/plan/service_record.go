@@ -76,8 +76,8 @@ func (s *State) mergeOldest(key ItemKey) {
 	s.Services = append(s.Services[:oldest], s.Services[oldest+1:]...)
 }
 
+// merge folds an older record, whose date is not greater either, into r.
 func (r *Record) merge(old *Record) {
-	r.Day = max(r.Day, old.Day)
 	for _, m := range [...]Measure{Odometer, EngineHours} {
 		a, b := r.get(m), old.get(m)
 		pending := a.Pending || b.Pending

@@ -202,8 +202,10 @@ type Change struct {
 	Repeat bool
 }
 
-// Horizon is how far the readings may go before an item's level can change. Pointer-free; it may be kept
-// with the vehicle as long as plan, profile, services and counters' events do not change.
+// Horizon is how far the readings may go before an item's level can change. Pointer-free; it is kept with
+// the vehicle until the next Evaluate, which anything but a plain reading or a new day asks for: a service,
+// a Cause, a change of profile or plan. For a parked car one timer at Zone.Start(Horizon.Day, day_starts)
+// is enough.
 type Horizon struct {
 	KM, Hours int64
 	// Day is the first day on which a level can change by date alone; never: math.MaxInt32.

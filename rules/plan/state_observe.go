@@ -72,12 +72,12 @@ func (c *Counter) closeDay(days *[]DayValue, day Day, was Verdict) {
 	list := *days
 	// Of what ended 35 or more days ago the newest still says how k stood.
 	old := 0
-	for old+1 < len(list) && list[old+1].Day <= day-historyDays {
+	for old+1 < len(list) && list[old+1].Day() <= day-historyDays {
 		old++
 	}
 	old = max(old, len(list)-(MaxDays-1))
 	list = append(list[:0], list[old:]...)
-	*days = append(list, DayValue{Value: was.Before, Day: c.Day})
+	*days = append(list, dayValue(c.Day, was.Before))
 	c.Day = day
 }
 
@@ -90,8 +90,8 @@ func (c *Counter) standing(days []DayValue, day, today Day) (int64, bool) {
 		return c.Value, true
 	}
 	for i := len(days) - 1; i >= 0; i-- {
-		if days[i].Day <= day {
-			return days[i].Value, true
+		if days[i].Day() <= day {
+			return days[i].Value(), true
 		}
 	}
 	return 0, false

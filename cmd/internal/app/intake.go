@@ -17,32 +17,64 @@ import (
 type intake struct {
 	log   log.Log
 	clock *Clock
-	parts [2][]sync.Mutex // by stream, by shard
+	parts [2][]partIntake // by stream, by shard
 	open  chan struct{}   // closed when records may come in
 	done  chan struct{}   // closed when the engine ends
-	taken atomic.Uint64
+}
+
+// partIntake is one partition's door.
+type partIntake struct {
+	mu    sync.Mutex
+	heard ring
 }
 
 var errEnding = errors.New("intake: the engine is ending")
 
 func newIntake(l log.Log, clock *Clock) *intake {
 	in := &intake{log: l, clock: clock, open: make(chan struct{}), done: make(chan struct{})}
-	in.parts[0] = make([]sync.Mutex, l.Shards(log.Events))
-	in.parts[1] = make([]sync.Mutex, l.Shards(log.Notices))
+	in.parts[0] = make([]partIntake, l.Shards(log.Events))
+	in.parts[1] = make([]partIntake, l.Shards(log.Notices))
 	return in
 }
 
-func (in *intake) lock(p log.Partition) *sync.Mutex { return &in.parts[p.Stream-log.Events][p.Shard] }
+func (in *intake) door(p log.Partition) *partIntake { return &in.parts[p.Stream-log.Events][p.Shard] }
 
 // append stamps one record and appends it. The engine's own records (ticks, results, control) take
 // this way too.
 func (in *intake) append(p log.Partition, rec *log.Record, ack log.Ack) (log.Offset, error) {
-	mu := in.lock(p)
-	mu.Lock()
-	defer mu.Unlock()
+	d := in.door(p)
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	rec.Arrival = in.clock.Now()
 	one := [1]log.Record{*rec}
-	return in.log.Append(p, one[:], ack)
+	off, err := in.log.Append(p, one[:], ack)
+	if err == nil && rec.Kind == log.Event && p.Stream == log.Events {
+		d.heard.note(rec.Key, rec.Arrival, uint64(off))
+	}
+	return off, err
+}
+
+// appendAll stamps and appends records that belong together: all of them survive a crash, or none.
+func (in *intake) appendAll(p log.Partition, recs []log.Record) (log.Offset, error) {
+	d := in.door(p)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range recs {
+		recs[i].Arrival = in.clock.Now()
+	}
+	return in.log.Append(p, recs, log.Ack{})
+}
+
+// recent lists the vehicles heard last, in no order.
+func (in *intake) recent() []heard {
+	var out []heard
+	for i := range in.parts[0] {
+		d := &in.parts[0][i]
+		d.mu.Lock()
+		out = d.heard.appendTo(out)
+		d.mu.Unlock()
+	}
+	return out
 }
 
 // Take implements ingest.Sink. Records of one call may go to several partitions; the source is told once,
@@ -84,7 +116,6 @@ func (in *intake) Take(recs []ingest.Record, ack ingest.Acker, id uint64) error 
 		if _, err := in.append(p, &rec, to); err != nil {
 			return err
 		}
-		in.taken.Add(1)
 	}
 	return nil
 }

@@ -75,6 +75,9 @@ type Policy struct {
 	Group          Group  `key:"group"`
 	ConsentDefault string `key:"consent_default" default:"granted" doc:"consent of an owner who said nothing: granted or denied"`
 	DayStarts      string `key:"day_starts" default:"09:00" doc:"local time at which a new day counts for dates"`
+
+	// Given says that the file or the environment sets any of it.
+	Given bool `key:"-"`
 }
 
 // Group is how messages gather.

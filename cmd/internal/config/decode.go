@@ -34,6 +34,7 @@ func Parse(path string, b []byte, dir string, env []string) (*Config, error) {
 		d.value(f.Docs[0].Body, reflect.ValueOf(c).Elem(), "")
 	}
 	d.overrides(reflect.ValueOf(c).Elem(), "")
+	c.Policy.Given = d.places["policy"] != nil || d.policyByEnv
 	if len(d.problems) == 0 {
 		for _, p := range c.check() {
 			d.problems = append(d.problems, d.located(p))
@@ -79,6 +80,8 @@ type decoder struct {
 	env      map[string]string
 	problems []string
 	places   map[string]ast.Node
+
+	policyByEnv bool
 }
 
 // fail records a problem at a node: file:line:column, the line, a caret.
@@ -204,6 +207,7 @@ func (d *decoder) defaults(v reflect.Value) {
 		f, t := v.Field(i), v.Type().Field(i)
 		def := t.Tag.Get("default")
 		switch {
+		case t.Tag.Get("key") == "-":
 		case f.Kind() == reflect.Struct:
 			d.defaults(f)
 		case f.Kind() == reflect.Slice && strings.HasPrefix(def, "["):
@@ -232,6 +236,7 @@ func (d *decoder) overrides(v reflect.Value, at string) {
 		name := envName(path)
 		if s, ok := d.env[name]; ok {
 			delete(d.env, name)
+			d.policyByEnv = d.policyByEnv || strings.HasPrefix(path, "policy.")
 			if err := set(f, s); err != nil {
 				d.problems = append(d.problems, fmt.Sprintf("environment %s: %v", name, err))
 			}

@@ -40,6 +40,11 @@ func ParseDuration(s string) (Duration, error) {
 	return Duration(n), nil
 }
 
+// Rule is the duration as a rule file writes it: whole milliseconds do not occur there, seconds do.
+func (d Duration) Rule() string {
+	return strconv.FormatInt(int64(time.Duration(d)/time.Second), 10) + "s"
+}
+
 func (d Duration) String() string { return time.Duration(d).String() }
 
 // Size is a number of bytes: an integer with KiB MiB GiB TiB or B.
