@@ -180,6 +180,10 @@ func (t *destination) call(r *running, it *item, probe bool) {
 		t.opt.Log.Warn().Str("endpoint", t.name).Msg("the endpoint answered 410 Gone and gets nothing more: mend or remove it, then requeue its dead letters")
 		t.finish(r, it, Disabled, a.Detail)
 	default:
+		if !time.Now().Before(it.deadline) {
+			t.finish(r, it, Expired, a.Detail)
+			return
+		}
 		t.retry(it, a)
 	}
 }
