@@ -17,7 +17,7 @@ type fedUpTo struct {
 func (r *run) goLive(ctx context.Context) error {
 	if err := r.opt.Log.WaitDurable(ctx, r.part, r.startAt+1); err != nil {
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // told to stop
 		}
 		return r.wrap("wait for the start record", err)
 	}

@@ -93,7 +93,7 @@ func (e *Engine) disk() DiskStatus {
 	d := DiskStatus{Journal: j.SegmentBytes}
 	var fs syscall.Statfs_t
 	if syscall.Statfs(e.cfg.Data, &fs) == nil {
-		d.Free = int64(fs.Bavail) * int64(fs.Bsize)
+		d.Free = int64(fs.Bavail) * fs.Bsize
 	}
 	if run := time.Since(e.started); run > time.Minute && j.Bytes > 0 {
 		d.Days = float64(d.Free) / (float64(j.Bytes) / run.Hours() * 24)
