@@ -28,8 +28,8 @@ type sweep struct {
 }
 
 func (m *Machine) applyControl(rec *log.Record) {
-	in := Input{Key: rec.Key, At: m.clock, Source: rec.Source, Topic: rec.Topic, Codec: rec.Codec, Payload: rec.Payload}
-	if m.input(callControl, &in) == Quarantined || m.err != nil {
+	m.in = Input{Key: rec.Key, At: m.clock, Source: rec.Source, Topic: rec.Topic, Codec: rec.Codec, Payload: rec.Payload}
+	if m.input(callControl, &m.in, none) == Quarantined || m.err != nil {
 		return
 	}
 	m.control = bytes.Clone(rec.Payload)
