@@ -11,7 +11,7 @@ import (
 	"encoding/binary"
 )
 
-// Type is the kind of an event (PRODUCT: what goes in).
+// Type is the kind of an event.
 type Type uint8
 
 const (
@@ -21,9 +21,12 @@ const (
 	Service
 	Feedback
 	Erase
+
+	// Unknown stands for a type that could not be told; no set holds it.
+	Unknown Type = 255
 )
 
-// TypeNames are the names of the types on the wire, by Type.
+// typeNames are the names of the types on the wire, by Type.
 var typeNames = [...]string{"telemetry", "vehicle", "party", "service", "feedback", "erase"}
 
 func (t Type) String() string {
@@ -70,11 +73,15 @@ const (
 // Oversize is the form in which a payload over MaxPayload enters the log: length (8 bytes, big-endian),
 // SHA-256 (32 bytes), first OversizeKeep bytes.
 func Oversize(payload []byte) []byte {
-	out := make([]byte, 8, 40+OversizeKeep)
-	binary.BigEndian.PutUint64(out, uint64(len(payload)))
-	sum := sha256.Sum256(payload)
+	return OversizeForm(len(payload), sha256.Sum256(payload), payload)
+}
+
+// OversizeForm is Oversize for a source that has read the payload piece by piece: its length, its
+// SHA-256, and its beginning of at least OversizeKeep bytes.
+func OversizeForm(length int, sum [sha256.Size]byte, beginning []byte) []byte {
+	out := binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(sum)+OversizeKeep), uint64(length))
 	out = append(out, sum[:]...)
-	return append(out, payload[:min(len(payload), OversizeKeep)]...)
+	return append(out, beginning[:min(len(beginning), OversizeKeep)]...)
 }
 
 // ValidKey reports whether b is a vehicle or party id: ^[A-Za-z0-9_.:-]{1,64}$.

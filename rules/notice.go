@@ -8,7 +8,7 @@ import "encoding/json"
 type Notice struct {
 	VIN string `json:"vin"`
 	// Kind: "events" (something happened), "facts" (only the visit or the profile changed), "released"
-	// (this party is no longer the owner), "feedback" (the party or an advisor reacted).
+	// (this party is no longer the owner; without facts), "feedback" (the party or an advisor reacted).
 	Kind string `json:"kind"`
 	// Events of one step in the order they leave (S7).
 	Events []Event `json:"events,omitempty"`
@@ -104,6 +104,9 @@ type Facts struct {
 	Language string          `json:"language,omitempty"`
 	Consent  json.RawMessage `json:"consent,omitempty"`
 	Channels json.RawMessage `json:"channels,omitempty"`
+	// ContactAt is when the profile last changed, Unix ms: of several vehicles that name an owner the one
+	// with the greatest says how to reach him.
+	ContactAt int64 `json:"contact_at,omitempty"`
 
 	OdometerKM *float64 `json:"odometer_km,omitempty"`
 	OdometerAt int64    `json:"odometer_at,omitempty"`
@@ -114,6 +117,14 @@ type Facts struct {
 	// History: the newest services first, at most 8.
 	History  []ServiceRef `json:"history,omitempty"`
 	Declined []string     `json:"declined,omitempty"`
+	// Lead is the open lead, nil without.
+	Lead *LeadRef `json:"lead,omitempty"`
+}
+
+// LeadRef is a vehicle's open lead.
+type LeadRef struct {
+	ID     string  `json:"id"`
+	Causes []Cause `json:"causes"`
 }
 
 // ServiceRef is one service of the vehicle's history.

@@ -170,8 +170,10 @@ func (m *Machine) dispatch(rec *log.Record) error {
 	case log.Tick:
 	case log.Control:
 		m.applyControl(rec)
+	case log.Drop:
+		return m.applyDrop(rec)
 	default:
-		return fmt.Errorf("record of kind %d, expected 1 to %d: written by a newer version?", rec.Kind, log.Result)
+		return fmt.Errorf("record of kind %d, expected 1 to %d: written by a newer version?", rec.Kind, log.Drop)
 	}
 	return nil
 }

@@ -58,6 +58,8 @@ const (
 	Control
 	// Result is a terminal answer of a destination (E14).
 	Result
+	// Drop takes a row out of the shard's store on an operator's word.
+	Drop
 )
 
 // Record is one entry of the log. Its byte slices belong to whoever filled it: Append copies them,

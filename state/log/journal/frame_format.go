@@ -46,6 +46,7 @@ const (
 	frameHeaderLen   = 64
 	dirEntryLen      = 24
 	frameAlign       = 8
+	minRecordLen     = 8
 
 	// maxFrame bounds a frame so that its length fits its field and a damaged length cannot ask for
 	// more memory than the file has.
@@ -153,6 +154,9 @@ func decodeFrame(b []byte, id log.ID, shards Shards, runs []run) (frameHeader, [
 		received:       le.Uint64(b[48:]),
 		newest:         int64(le.Uint64(b[56:])),
 	}
+	if h.durableThrough >= h.seq {
+		return h, runs, fmt.Errorf("frame %d says that frame %d was durable before it", h.seq, h.durableThrough)
+	}
 	count := le.Uint32(b[12:])
 	if uint64(count) > uint64(len(b)-frameHeaderLen)/dirEntryLen {
 		return h, runs, fmt.Errorf("directory of %d runs in a frame of %d bytes", count, len(b))
@@ -161,6 +165,9 @@ func decodeFrame(b []byte, id log.ID, shards Shards, runs []run) (frameHeader, [
 		r, err := decodeDirEntry(b, frameHeaderLen+i*dirEntryLen, shards)
 		if err != nil {
 			return h, runs, fmt.Errorf("run %d: %w", i, err)
+		}
+		if n := len(runs); i > 0 && r.part <= runs[n-1].part {
+			return h, runs, fmt.Errorf("run %d: partition %d after %d", i, r.part, runs[n-1].part)
 		}
 		runs = append(runs, r)
 	}
@@ -176,7 +183,7 @@ func decodeDirEntry(b []byte, at int, shards Shards) (run, error) {
 	}
 	r := run{part: part, count: int(le.Uint32(e[4:])), first: log.Offset(le.Uint64(e[8:]))}
 	start, size := uint64(le.Uint32(e[16:])), uint64(le.Uint32(e[20:]))
-	if start+size > uint64(len(b)) || r.count == 0 || r.first < 0 {
+	if start+size > uint64(len(b)) || r.count == 0 || uint64(r.count) > size/minRecordLen || r.first < 0 {
 		return run{}, fmt.Errorf("%d records from %d in bytes %d+%d of %d", r.count, r.first, start, size, len(b))
 	}
 	r.data = b[start : start+size]
@@ -258,6 +265,10 @@ func (d *runDecoder) uvarint() uint64 {
 		d.rest = d.rest[1:]
 		return v
 	}
+	return d.longUvarint()
+}
+
+func (d *runDecoder) longUvarint() uint64 {
 	v, n := binary.Uvarint(d.rest)
 	if n <= 0 {
 		d.bad, d.rest = true, nil
@@ -268,10 +279,17 @@ func (d *runDecoder) uvarint() uint64 {
 }
 
 func (d *runDecoder) bytes() []byte {
-	n := d.uvarint()
-	if n == 0 {
-		return nil
+	// Most are short: one byte of length.
+	if b := d.rest; len(b) > 0 && int(b[0]) < min(0x80, len(b)) {
+		end := 1 + int(b[0])
+		d.rest = b[end:]
+		return b[1:end:end]
 	}
+	return d.longBytes()
+}
+
+func (d *runDecoder) longBytes() []byte {
+	n := d.longUvarint()
 	if n > uint64(len(d.rest)) {
 		d.bad, d.rest = true, nil
 		return nil

@@ -46,8 +46,6 @@ type framePool struct {
 	free []*frame
 }
 
-const maxFreeFrames = 8
-
 // get returns a frame with a buffer of n bytes, referenced once.
 func (p *framePool) get(n int) *frame {
 	f := p.take(n)
@@ -78,7 +76,7 @@ func (p *framePool) take(n int) *frame {
 func (p *framePool) put(f *frame) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.free) == maxFreeFrames {
+	if len(p.free) == maxSpareFrames {
 		p.free = p.free[:copy(p.free, p.free[1:])] // the oldest fits least what is needed now
 	}
 	p.free = append(p.free, f)
@@ -113,9 +111,9 @@ func (r *ring) push(f *frame) {
 	r.bytes += f.memory()
 }
 
-// evict drops the oldest frames until at most limit bytes are held, but none after seq.
-func (r *ring) evict(limit int64, seq uint64) {
-	for r.bytes > limit && r.head < len(r.frames) && r.frames[r.head].seq <= seq {
+// evict drops the oldest frames until at most limit bytes are held. All must be in their segments.
+func (r *ring) evict(limit int64) {
+	for r.bytes > limit && r.head < len(r.frames) {
 		f := r.frames[r.head]
 		r.frames[r.head] = nil
 		r.head++

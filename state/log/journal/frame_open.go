@@ -5,11 +5,10 @@ import (
 )
 
 const (
-	// frameTarget closes a frame while a sync runs, so that frames stay small enough to be read, kept
-	// and thrown away one by one.
-	frameTarget = 1 << 20
 	// keepRunBytes bounds the buffer a run keeps for its next frame after an unusually large one.
-	keepRunBytes = 2 * frameTarget
+	keepRunBytes = 2 << 20
+	// maxSpareFrames bounds the open frames, and closed frames out of use, whose memory is kept.
+	maxSpareFrames = 16
 )
 
 // openFrame gathers appended records, a run per partition, until the syncer closes it.
@@ -44,7 +43,6 @@ func (o *openFrame) reset(next []log.Offset) {
 		r.data, r.count, r.prev = r.data[:0], 0, 0
 	}
 	o.bytes, o.count, o.events, o.newest = 0, 0, 0, 0
-	clear(o.acks)
 	o.acks = o.acks[:0]
 }
 

@@ -17,11 +17,15 @@ import (
 // as a prefix over all partitions, so a record that survives has every record readable before its
 // Append survive too. Open starts one goroutine, the syncer, which Close waits for.
 type Journal struct {
-	opts   Options
-	id     log.ID
-	lock   io.Closer // of the folder
-	pool   framePool
-	writer segmentWriter // the syncer's
+	opts Options
+	id   log.ID
+	lock io.Closer // of the folder
+	pool framePool
+
+	// The syncer's own.
+	writer segmentWriter
+	group  []*openFrame
+	frames []*frame
 
 	failed chan struct{}
 	done   chan struct{} // the syncer has ended
@@ -91,7 +95,7 @@ func (j *Journal) Append(p log.Partition, recs []log.Record, ack log.Ack) (log.O
 	j.stats.Records += uint64(len(recs))
 	first := j.next[part]
 	j.next[part] += log.Offset(len(recs))
-	if o.bytes >= frameTarget {
+	if o.bytes >= j.opts.FrameBytes {
 		j.closeOpen()
 	}
 	j.wakeSyncer()

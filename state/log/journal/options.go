@@ -25,11 +25,14 @@ type Options struct {
 	Shards Shards
 	// SegmentBytes is the size of a segment file; default 64 MiB.
 	SegmentBytes int64
+	// FrameBytes closes a frame that is gathering while a sync runs, so that frames stay small enough to be
+	// checked, kept and thrown away one by one; default 1 MiB. An Append is never split.
+	FrameBytes int
 	// MaxUnsynced bounds the bytes that wait for their sync before Append blocks; default 16 MiB.
 	// The Append that reaches the bound is let in, so the true bound is one Append more.
 	MaxUnsynced int64
 	// Memory bounds the frames kept in memory for readers, in bytes; default 64 MiB. Frames that are
-	// not yet durable are kept beyond it.
+	// being synced come on top.
 	Memory int64
 	// Keep is how long records stay although Trim has allowed their removal, counted from their arrival;
 	// default not at all. A segment goes when its newest record may.
@@ -45,6 +48,7 @@ type Options struct {
 
 const (
 	defaultSegmentBytes = 64 << 20
+	defaultFrameBytes   = 1 << 20
 	defaultMaxUnsynced  = 16 << 20
 	defaultMemory       = 64 << 20
 	maxShards           = 1024
@@ -63,6 +67,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.SegmentBytes <= 0 {
 		o.SegmentBytes = defaultSegmentBytes
+	}
+	if o.FrameBytes <= 0 {
+		o.FrameBytes = defaultFrameBytes
 	}
 	if o.MaxUnsynced <= 0 {
 		o.MaxUnsynced = defaultMaxUnsynced

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/milepost-io/milepost/state/log"
@@ -39,8 +40,7 @@ func (j *Journal) takeGroup() (group []*openFrame, ok bool) {
 		}
 		switch {
 		case len(j.full) > 0:
-			group, j.full = j.full, nil
-			return group, true
+			return j.cutGroup(), true
 		case j.closing:
 			return nil, false
 		case j.retain:
@@ -51,6 +51,21 @@ func (j *Journal) takeGroup() (group []*openFrame, ok bool) {
 		<-j.wake
 		j.mu.Lock()
 	}
+}
+
+// cutGroup takes the oldest closed frames, at most a quarter of what may wait: so that appends go on while
+// they are synced. mu is held.
+func (j *Journal) cutGroup() []*openFrame {
+	n, bytes := 1, int64(j.full[0].bytes)
+	for n < len(j.full) && bytes+int64(j.full[n].bytes) <= j.opts.MaxUnsynced/4 {
+		bytes += int64(j.full[n].bytes)
+		n++
+	}
+	j.group = append(j.group[:0], j.full[:n]...)
+	left := copy(j.full, j.full[n:])
+	clear(j.full[left:])
+	j.full = j.full[:left]
+	return j.group
 }
 
 // commit makes a group readable, then durable, and then tells who waits for it (E4: not before).
@@ -70,7 +85,7 @@ func (j *Journal) commit(group []*openFrame) error {
 			return err
 		}
 	}
-	j.settle(group, frames)
+	j.settle(group)
 	for _, o := range group {
 		deliver(o, nil)
 	}
@@ -82,12 +97,13 @@ func deliver(o *openFrame, err error) {
 	for _, a := range o.acks {
 		a.To.Acked(a.ID, err)
 	}
+	clear(o.acks)
 	o.acks = o.acks[:0] // once only, also when a later step of the same round fails
 }
 
 // assemble closes the frames of a group.
 func (j *Journal) assemble(group []*openFrame) []*frame {
-	frames := make([]*frame, 0, len(group))
+	frames := j.frames[:0]
 	for _, o := range group {
 		if o.count == 0 {
 			continue
@@ -112,6 +128,7 @@ func (j *Journal) assemble(group []*openFrame) []*frame {
 		}
 		frames = append(frames, f)
 	}
+	j.frames = frames
 	return frames
 }
 
@@ -136,8 +153,8 @@ func (j *Journal) write(f *frame) error {
 			return err
 		}
 	}
-	// Readers have the buffer too: the file system must not change it, as vfs.File would allow.
-	if _, err := w.file.Write(f.buf); err != nil {
+	// Readers have the buffer too. WriteAt leaves it alone; Write of a vfs.File may change it.
+	if _, err := w.file.WriteAt(f.buf, w.seg.size); err != nil {
 		return fmt.Errorf("journal: write frame %d to %s: %w", f.seq, w.seg.path, err)
 	}
 	w.written, w.dirty = f.frameHeader, true
@@ -192,7 +209,7 @@ func (j *Journal) syncWriter() error {
 }
 
 // settle records that a group is durable and wakes whoever waited for that or for room.
-func (j *Journal) settle(group []*openFrame, frames []*frame) {
+func (j *Journal) settle(group []*openFrame) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, o := range group {
@@ -204,7 +221,7 @@ func (j *Journal) settle(group []*openFrame, frames []*frame) {
 		}
 	}
 	j.durableSeq = j.writer.durableSeq
-	j.ring.evict(j.opts.Memory, j.durableSeq)
+	j.ring.evict(j.opts.Memory) // published frames are durable now: the syncer does one group at a time
 	j.wakeDurables()
 	j.space.Broadcast()
 }
@@ -233,16 +250,14 @@ func (j *Journal) recycle(group []*openFrame) {
 			j.spare = append(j.spare, o)
 		}
 	}
+	clear(group)
 }
-
-// maxSpareFrames bounds the open frames kept for reuse.
-const maxSpareFrames = 4
 
 // fail makes the journal dead: nothing is acknowledged any more (E4).
 func (j *Journal) fail(err error, group []*openFrame) {
 	j.mu.Lock()
 	j.err = err
-	waiting := append(append(group, j.full...), j.open)
+	waiting := slices.Concat(group, j.full, []*openFrame{j.open})
 	j.full = nil
 	j.open = newOpenFrame(len(j.next))
 	j.end()

@@ -1,0 +1,152 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/milepost-io/milepost/rules"
+	"github.com/milepost-io/milepost/state"
+	"github.com/milepost-io/milepost/state/log"
+)
+
+// activation is the rule set in force and the last one that was refused.
+type activation struct {
+	mu      sync.Mutex // held while one is put in force
+	current rules.Activation
+	program *rules.Program
+	seen    [sha256.Size]byte // of the files looked at last
+}
+
+// watchEvery is how often the rule files are looked at for changes.
+const watchEvery = 2 * time.Second
+
+// activateAtStart puts the files in force where they differ from what the shards have. Bad files leave
+// the old rules in force; without old ones the engine does not start.
+func (e *Engine) activateAtStart(ctx context.Context) error {
+	var newest rules.Activation
+	same := true
+	for i, s := range e.shards {
+		var a rules.Activation
+		err := e.view(ctx, s, func(v state.View) error {
+			payload := v.Control()
+			if len(payload) == 0 {
+				return nil
+			}
+			var err error
+			a, _, err = rules.ParseActivation(payload)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		same = same && (i == 0 || a.Version == newest.Version)
+		if a.Number > newest.Number || i == 0 {
+			newest = a
+		}
+	}
+	e.rules.mu.Lock()
+	defer e.rules.mu.Unlock()
+	e.rules.current = newest
+	changed, err := e.activate(ctx, !same)
+	switch {
+	case err == nil:
+		if !changed {
+			e.log.Info().Str("version", newest.Version).Int("number", newest.Number).Msg("rules unchanged")
+		}
+		return nil
+	case newest.Number == 0 || !errors.As(err, new(rules.Problems)):
+		return err
+	default:
+		e.log.Error().Int("number", newest.Number).Msgf("the rule files are wrong; the rules of before stay in force:\n%v", err)
+		_, p, _, err := rules.BuildActivation(newest)
+		e.rules.program = p
+		return err
+	}
+}
+
+// Reload puts the rule files in force if they have changed (S48). The error of bad files is a
+// rules.Problems, and the old rules stay.
+func (e *Engine) Reload(ctx context.Context) (changed bool, err error) {
+	e.rules.mu.Lock()
+	defer e.rules.mu.Unlock()
+	return e.activate(ctx, false)
+}
+
+// activate appends the control record to every partition and waits until it is applied everywhere. The
+// notify shards come first: a message of the new rules must find its endpoints.
+func (e *Engine) activate(ctx context.Context, force bool) (bool, error) {
+	a, err := Activation(e.cfg.Rules, e.cfg, e.rules.current.Number+1)
+	if err != nil {
+		return false, err
+	}
+	e.rules.seen = digest(a.Files)
+	a, prog, payload, err := rules.BuildActivation(a)
+	if err != nil {
+		return false, err
+	}
+	e.rules.program = prog
+	if a.Version == e.rules.current.Version && !force {
+		return false, nil
+	}
+	for i := len(e.shards) - 1; i >= 0; i-- {
+		if _, err := e.intake.append(e.shards[i].part, &log.Record{Kind: log.Control, Payload: payload}, log.Ack{}); err != nil {
+			return false, err
+		}
+	}
+	for _, stream := range []log.Stream{log.Notices, log.Events} {
+		if err := e.waitApplied(ctx, stream); err != nil {
+			return false, err
+		}
+	}
+	e.rules.current = a
+	e.log.Info().Str("version", a.Version).Int("number", a.Number).Int("rules", len(prog.Rules)).Int("plans", len(prog.Plans)).Msg("rules in force")
+	return true, nil
+}
+
+// watchRules reloads when a rule file has changed.
+func (e *Engine) watchRules(ctx context.Context) error {
+	t := time.NewTicker(watchEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-e.opt.Hup:
+			e.reload(ctx)
+			continue
+		case <-t.C:
+		}
+		files, err := ReadRules(e.cfg.Rules)
+		if err != nil {
+			continue // half-written or being replaced: the next look sees it whole
+		}
+		if e.cfg.Policy.Given {
+			files = append(files, policyFile(e.cfg))
+		}
+		e.rules.mu.Lock()
+		changed := digest(files) != e.rules.seen
+		e.rules.mu.Unlock()
+		if !changed {
+			continue
+		}
+		e.reload(ctx)
+	}
+}
+
+func (e *Engine) reload(ctx context.Context) {
+	if _, err := e.Reload(ctx); err != nil && ctx.Err() == nil {
+		e.log.Error().Msgf("the rule files are wrong; the rules of before stay in force:\n%v", err)
+	}
+}
+
+func digest(files []rules.File) [sha256.Size]byte {
+	h := sha256.New()
+	for _, f := range files {
+		fmt.Fprintf(h, "%d %s %d %s", len(f.Name), f.Name, len(f.Content), f.Content)
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}

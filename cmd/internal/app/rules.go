@@ -1,0 +1,115 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/milepost-io/milepost/cmd/internal/config"
+	"github.com/milepost-io/milepost/ingest"
+	"github.com/milepost-io/milepost/rules"
+)
+
+// LoadCatalogue is the built-in signal catalogue with the configuration's extension.
+func LoadCatalogue(cfg *config.Config) (*ingest.Catalogue, error) {
+	b, err := readCatalogue(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return ingest.LoadCatalogue(cfg.Signals, b)
+}
+
+func readCatalogue(cfg *config.Config) ([]byte, error) {
+	if cfg.Signals == "" {
+		return nil, nil
+	}
+	b, err := os.ReadFile(cfg.Signals)
+	if err != nil {
+		return nil, fmt.Errorf("signals: %w", err)
+	}
+	return b, nil
+}
+
+// LoadRules checks the rules of a folder, or of one file.
+func LoadRules(path string, cfg *config.Config) (*rules.Program, error) {
+	a, err := Activation(path, cfg, 1)
+	if err != nil {
+		return nil, err
+	}
+	_, p, _, err := rules.BuildActivation(a)
+	return p, err
+}
+
+// Activation gathers what a rule set is made of: the rules folder, the catalogue's extension, and the
+// parts of the configuration that decide what happens (E10). It is not checked yet.
+func Activation(path string, cfg *config.Config, number int) (rules.Activation, error) {
+	a := rules.Activation{Number: number, Zone: cfg.Timezone, Source: cfg.Source}
+	files, err := ReadRules(path)
+	if err != nil {
+		return a, err
+	}
+	a.Files = files
+	if cfg.Policy.Given {
+		a.Files = append(a.Files, policyFile(cfg))
+	}
+	cat, err := readCatalogue(cfg)
+	if err != nil {
+		return a, err
+	}
+	a.Catalogue = string(cat)
+	for _, w := range cfg.Notify.Webhooks {
+		a.Endpoints = append(a.Endpoints, rules.Endpoint{Name: w.Name, Owner: slices.Contains(w.To, "owner"), Dealer: slices.Contains(w.To, "dealer")})
+	}
+	if cfg.Notify.Log != "" {
+		a.Endpoints = append(a.Endpoints, rules.Endpoint{Name: LogEndpoint})
+	}
+	return a, nil
+}
+
+// LogEndpoint is the name of the log output among the endpoints.
+const LogEndpoint = "log"
+
+// policyFile is the configuration's policy as a rule file, so that it is checked and kept like one.
+func policyFile(cfg *config.Config) rules.File {
+	p := cfg.Policy
+	return rules.File{
+		Name:    filepath.Base(cfg.File) + " (policy)",
+		Content: fmt.Sprintf("policy: {group: {wait: %q}, consent_default: %s, day_starts: %q}\n", p.Group.Wait.Rule(), p.ConsentDefault, p.DayStarts),
+	}
+}
+
+// ReadRules reads the rule files of a folder, or one file. A folder that does not exist has none.
+func ReadRules(path string) ([]rules.File, error) {
+	st, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("rules: %w", err)
+	}
+	names := []string{path}
+	if st.IsDir() {
+		entries, err := os.ReadDir(path)
+		if err != nil {
+			return nil, fmt.Errorf("rules: %w", err)
+		}
+		names = names[:0]
+		for _, e := range entries {
+			if !e.IsDir() && rules.RuleFile(e.Name()) {
+				names = append(names, filepath.Join(path, e.Name()))
+			}
+		}
+	}
+	var out []rules.File
+	for _, n := range names {
+		b, err := os.ReadFile(n)
+		if err != nil {
+			return nil, fmt.Errorf("rules: %w", err)
+		}
+		out = append(out, rules.File{Name: filepath.Base(n), Content: string(b)})
+	}
+	return out, nil
+}

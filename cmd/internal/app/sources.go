@@ -1,0 +1,189 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/milepost-io/milepost/cmd/internal/config"
+	"github.com/milepost-io/milepost/ingest"
+	"github.com/milepost-io/milepost/ingest/broker"
+	"github.com/milepost-io/milepost/ingest/file"
+	"github.com/milepost-io/milepost/ingest/httpapi"
+	jsoncodec "github.com/milepost-io/milepost/ingest/json"
+	"github.com/milepost-io/milepost/notify"
+	"github.com/milepost-io/milepost/notify/channel/logout"
+	"github.com/milepost-io/milepost/notify/channel/webhook"
+)
+
+// sources are the ways in.
+type sources struct {
+	broker *broker.Broker
+	http   *httpapi.Handler
+}
+
+func (e *Engine) openSources() error {
+	cat, err := LoadCatalogue(e.cfg)
+	if err != nil {
+		return err
+	}
+	tokens, err := readTokens(e.cfg.HTTP.TokensFile)
+	if err != nil {
+		return err
+	}
+	e.sources.http, err = httpapi.New(httpapi.Options{
+		Sink: e.intake, NewDecoder: func() ingest.Decoder { return jsoncodec.NewDecoder(cat) }, Authorize: tokens.authorize("events"), Logger: e.log,
+	})
+	if err != nil || e.cfg.MQTT.Listen == "" {
+		return err
+	}
+	e.sources.broker, err = broker.New(broker.Options{Listen: e.cfg.MQTT.Listen, Topics: topics(e.cfg), Sink: e.intake, Logger: e.log})
+	if err != nil {
+		return err
+	}
+	if err := e.sources.broker.Listen(); err != nil {
+		return err
+	}
+	return nil
+}
+
+func topics(cfg *config.Config) []broker.Topic {
+	var out []broker.Topic
+	for _, t := range cfg.MQTT.Topics {
+		var types ingest.Types
+		for _, name := range t.Types {
+			if typ, ok := ingest.ParseType(name); ok {
+				types |= ingest.TypeSet(typ)
+			}
+		}
+		out = append(out, broker.Topic{Filter: t.Filter, Codec: t.Codec, Types: types})
+	}
+	return out
+}
+
+// runSources serves until told to stop. The HTTP server runs elsewhere: it also answers questions.
+func (e *Engine) runSources(ctx context.Context) error {
+	var fs []func(context.Context) error
+	if e.sources.broker != nil {
+		fs = append(fs, e.sources.broker.Run)
+	}
+	fs = append(fs, func(ctx context.Context) error {
+		if e.opt.Replay != "" {
+			n, err := takeFile(ctx, e.intake, e.opt.Replay)
+			if err != nil && ctx.Err() == nil {
+				return fmt.Errorf("replay: %w", err)
+			}
+			e.log.Info().Str("file", e.opt.Replay).Int("records", n).Msg("recorded events taken in")
+		}
+		<-ctx.Done()
+		return nil
+	})
+	return all(ctx, fs...)
+}
+
+// Busy reports whether an error means that an address is taken.
+func Busy(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
+
+// tokens are bearer tokens by secret.
+type tokens map[string]struct{ name, role string }
+
+// readTokens reads "name role token" lines; an empty path means that nobody needs one.
+func readTokens(path string) (tokens, error) {
+	if path == "" {
+		return nil, nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("http.tokens_file: %w", err)
+	}
+	t := tokens{}
+	for n, line := range strings.Split(string(b), "\n") {
+		f := strings.Fields(line)
+		if len(f) == 0 || strings.HasPrefix(f[0], "#") {
+			continue
+		}
+		if len(f) != 3 || (f[1] != "events" && f[1] != "read" && f[1] != "admin") {
+			return nil, fmt.Errorf("%s:%d: expected: name role token, with role events, read or admin", path, n+1)
+		}
+		t[f[2]] = struct{ name, role string }{f[0], f[1]}
+	}
+	return t, nil
+}
+
+// authorize returns the check for a role; admin may do everything. nil: everybody may.
+func (t tokens) authorize(role string) func(token string) (string, bool) {
+	if t == nil {
+		return nil
+	}
+	return func(token string) (string, bool) {
+		who, ok := t[token]
+		return who.name, ok && (who.role == role || who.role == "admin")
+	}
+}
+
+// openDispatcher makes the channels of the configured endpoints.
+func (e *Engine) openDispatcher() error {
+	channels := map[string]notify.Channel{}
+	for _, w := range e.cfg.Notify.Webhooks {
+		secrets, warning, err := webhook.LoadSecrets(w.SecretFile)
+		if err != nil {
+			return fmt.Errorf("notify.webhooks %s: %w", w.Name, err)
+		}
+		if warning != "" {
+			e.log.Warn().Str("endpoint", w.Name).Msg(warning)
+		}
+		channels[w.Name], err = webhook.New(webhook.Options{URL: w.URL, Secrets: secrets, AllowPrivate: w.AllowPrivate})
+		if err != nil {
+			return fmt.Errorf("notify.webhooks %s: %w", w.Name, err)
+		}
+	}
+	switch e.cfg.Notify.Log {
+	case "":
+	case "-":
+		channels[LogEndpoint] = logout.New(os.Stdout)
+	default:
+		c, err := logout.Open(e.cfg.Notify.Log)
+		if err != nil {
+			return fmt.Errorf("notify.log: %w", err)
+		}
+		e.closers = append(e.closers, c.Close)
+		channels[LogEndpoint] = c
+	}
+	var generation uint64
+	for _, s := range e.shards {
+		generation = max(generation, s.store.Generation())
+	}
+	d, err := notify.NewDispatcher(notify.DispatcherOptions{
+		Channels: channels, Results: appendResult{e.intake}, Generation: generation, Scan: e.scanOutbox, Clock: e.clock.Now, Log: e.log,
+	})
+	e.disp = d
+	return err
+}
+
+// takeFile takes a recorded file in, as `serve --replay` does: through the same door, stamped now.
+func takeFile(ctx context.Context, sink ingest.Sink, path string) (n int, err error) {
+	r, err := file.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	for ctx.Err() == nil {
+		rec, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+		rec.Source = "file"
+		if err := sink.Take([]ingest.Record{rec}, nil, 0); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, ctx.Err()
+}

@@ -1,0 +1,178 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"syscall"
+	"time"
+
+	"github.com/milepost-io/milepost/notify"
+	"github.com/milepost-io/milepost/notify/console"
+	"github.com/milepost-io/milepost/rules"
+	"github.com/milepost-io/milepost/state"
+	"github.com/milepost-io/milepost/state/log"
+)
+
+func (e *Engine) parts() []log.Partition {
+	return partitions(e.journal.Shards(log.Events), e.journal.Shards(log.Notices))
+}
+
+// shardAt is the shard of a partition, nil when there is none.
+func (e *Engine) shardAt(p log.Partition) *shard {
+	for _, s := range e.shards {
+		if s.part == p {
+			return s
+		}
+	}
+	return nil
+}
+
+// Status implements Admin.
+func (e *Engine) Status(ctx context.Context) (*Status, error) {
+	st := &Status{
+		Running: true, Ready: e.ready.Load(), Version: e.opt.Build, Source: e.cfg.Source, Data: e.cfg.Data, Started: &e.started,
+		Clock: e.clock.Time(), Counts: map[string]int64{}, Sources: e.sourceStatus(), Outbox: e.disp.Status(), Held: e.read.Held(),
+		DeadLetters: int(e.dead.Load()), Disk: e.disk(),
+	}
+	// Received before the rest: what is counted as applied was received.
+	received := e.journal.Received()
+	for _, s := range e.shards {
+		err := e.view(ctx, s, func(v state.View) error {
+			addShard(st, s.part, v)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		_, next := e.journal.Range(s.part)
+		sh := &st.Shards[len(st.Shards)-1]
+		sh.Lag, sh.Stored = max(0, int64(next)-sh.Applied), int64(s.Flushed())
+		st.Generation = max(st.Generation, s.store.Generation())
+	}
+	st.Counters.Received = max(received, st.Counters.Applied+st.Counters.Duplicate+st.Counters.Late+st.Counters.Quarantined)
+	e.rules.mu.Lock()
+	st.RulesVersion, st.RulesNumber = e.rules.current.Version, e.rules.current.Number
+	e.rules.mu.Unlock()
+	return st, nil
+}
+
+// addShard adds what a shard's own state says.
+func addShard(st *Status, p log.Partition, v state.View) {
+	o := v.Outcomes()
+	st.Counters.Applied += o[state.Applied]
+	st.Counters.Duplicate += o[state.Duplicate]
+	st.Counters.Late += o[state.Late]
+	st.Counters.Quarantined += o[state.Quarantined]
+	v.Counters(func(name, label string, n int64) {
+		if label != "" {
+			name += ":" + label
+		}
+		st.Counts[name] += n
+	})
+	st.Shards = append(st.Shards, ShardStatus{
+		Name: fmt.Sprintf("%s-%d", p.Stream, p.Shard), Applied: int64(v.Position()), Clock: time.UnixMilli(v.Clock()).UTC(),
+	})
+}
+
+func (e *Engine) sourceStatus() []SourceStatus {
+	h := e.sources.http.Stats()
+	out := []SourceStatus{{Name: "http", Address: e.httpListener.Addr().String(), Received: h.Entries, Refused: h.Refused}}
+	if b := e.sources.broker; b != nil {
+		s := b.Stats()
+		out = append(out, SourceStatus{
+			Name: "mqtt", Address: b.Addr().String(), Connections: s.Connections, Received: s.Records,
+			Refused: s.RefusedQoS2 + s.RefusedSize + s.RefusedProtocol + s.RefusedClients + s.RefusedSubscribe,
+		})
+	}
+	return out
+}
+
+func (e *Engine) disk() DiskStatus {
+	j := e.journal.Stats()
+	d := DiskStatus{Journal: j.SegmentBytes}
+	var fs syscall.Statfs_t
+	if syscall.Statfs(e.cfg.Data, &fs) == nil {
+		d.Free = int64(fs.Bavail) * int64(fs.Bsize)
+	}
+	if run := time.Since(e.started); run > time.Minute && j.Bytes > 0 {
+		d.Days = float64(d.Free) / (float64(j.Bytes) / run.Hours() * 24)
+	}
+	return d
+}
+
+// Overview implements console.Engine.
+func (e *Engine) Overview(ctx context.Context) (console.Overview, error) {
+	st, err := e.Status(ctx)
+	if err != nil {
+		return console.Overview{}, err
+	}
+	o := console.Overview{
+		Now: time.Now(), Clock: st.Clock, Source: st.Source, Version: st.Version, RulesVersion: st.RulesVersion, Generation: st.Generation,
+		Counters: console.Counters(st.Counters), Dead: st.DeadLetters, Held: st.Held, Unstored: 0,
+	}
+	for _, s := range st.Shards {
+		o.Lag += s.Lag
+		o.Unstored += max(0, s.Applied-s.Stored)
+	}
+	for _, s := range st.Sources {
+		o.Sources = append(o.Sources, console.Source{Name: s.Name, Address: s.Address, Connections: s.Connections, Received: s.Received, Refused: s.Refused})
+	}
+	for _, d := range st.Outbox {
+		o.Destinations = append(o.Destinations, destinationOf(d))
+	}
+	return o, nil
+}
+
+func destinationOf(d notify.EndpointStatus) console.Destination {
+	out := console.Destination{Name: d.Name, Breaker: d.Breaker, Waiting: d.Pending, Delivered: d.Delivered, Failed: d.Dead + d.Expired, Error: d.LastError}
+	if d.Disabled {
+		out.Breaker = "disabled"
+	}
+	if d.Oldest > 0 {
+		t := time.UnixMilli(d.Oldest).UTC()
+		out.Oldest = &t
+	}
+	return out
+}
+
+// Recent implements console.Engine: the vehicles heard last, with what is known of them now.
+func (e *Engine) Recent(ctx context.Context, limit int) ([]console.VehicleRow, error) {
+	heard := e.intake.recent()
+	sort.Slice(heard, func(i, j int) bool { return heard[i].at > heard[j].at })
+	heard = heard[:min(limit, len(heard))]
+	out := make([]console.VehicleRow, len(heard))
+	byShard := map[*shard][]int{}
+	for i, h := range heard {
+		out[i] = console.VehicleRow{VIN: h.key, Time: h.at, Seen: h.seen, State: "ok"}
+		s := e.of(log.Events, []byte(h.key))
+		byShard[s] = append(byShard[s], i)
+	}
+	for s, rows := range byShard {
+		err := e.view(ctx, s, func(v state.View) error {
+			for _, i := range rows {
+				if err := describeRow(v, &out[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func describeRow(v state.View, row *console.VehicleRow) error {
+	doc, err := v.Document([]byte(row.VIN), []byte(rules.HotDocument))
+	if err != nil || doc == nil {
+		return err
+	}
+	s, err := rules.Summarize(doc)
+	if err != nil {
+		return err
+	}
+	row.Odometer, row.State = s.OdometerKM, s.Worst
+	return nil
+}

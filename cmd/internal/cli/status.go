@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/milepost-io/milepost/cmd/internal/app"
+)
+
+func newStatus(s *session) *cobra.Command {
+	return s.offlineFlag(&cobra.Command{
+		Use:   "status",
+		Short: "One screen: sources, shards, outbox, disk, rules",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			st, err := ask(cmd.Context(), s, func(ctx context.Context, a app.Admin) (*app.Status, error) { return a.Status(ctx) })
+			if err != nil {
+				return err
+			}
+			if s.json() {
+				return s.encode(st)
+			}
+			s.printStatus(st)
+			return nil
+		},
+	})
+}
+
+func (s *session) printStatus(st *app.Status) {
+	state := "stopped"
+	switch {
+	case st.Ready:
+		state = "ready"
+	case st.Running:
+		state = "replaying its log"
+	}
+	fmt.Fprintf(s.Out, "%s  %s  version %s  rules %d (%.19s)\n", st.Source, state, st.Version, st.RulesNumber, st.RulesVersion)
+	c := st.Counters
+	fmt.Fprintf(s.Out, "received %d = applied %d + duplicate %d + late %d + quarantined %d\n", c.Received, c.Applied, c.Duplicate, c.Late, c.Quarantined)
+	fmt.Fprintf(s.Out, "clock %s  dead letters %d  disk free %s%s  journal %s\n", st.Clock.Format(time.RFC3339), st.DeadLetters, size(st.Disk.Free), daysLeft(st.Disk.Days), size(st.Disk.Journal))
+	w := tabwriter.NewWriter(s.Out, 2, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "\nSHARD\tAPPLIED\tLAG\tTO REPLAY\tCLOCK")
+	for _, x := range st.Shards {
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\n", x.Name, x.Applied, x.Lag, max(0, x.Applied-x.Stored), x.Clock.Format(time.RFC3339))
+	}
+	if len(st.Sources) > 0 {
+		fmt.Fprintln(w, "\nSOURCE\tADDRESS\tCLIENTS\tRECEIVED\tREFUSED")
+		for _, x := range st.Sources {
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\n", x.Name, x.Address, x.Connections, x.Received, x.Refused)
+		}
+	}
+	if len(st.Outbox) > 0 {
+		fmt.Fprintln(w, "\nDESTINATION\tBREAKER\tWAITING\tOLDEST\tDELIVERED\tGIVEN UP\tLAST ERROR")
+		for _, x := range st.Outbox {
+			oldest, breaker := "-", x.Breaker
+			if x.Oldest > 0 {
+				oldest = st.Clock.Sub(time.UnixMilli(x.Oldest)).Round(time.Second).String()
+			}
+			if x.Disabled {
+				breaker = "disabled"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%d\t%d\t%s\n", x.Name, breaker, x.Pending, oldest, x.Delivered, x.Dead+x.Expired, x.LastError)
+		}
+	}
+	if len(st.Held) > 0 {
+		fmt.Fprintln(w, "\nHELD BACK\tMESSAGES")
+		for _, k := range sorted(st.Held) {
+			fmt.Fprintf(w, "%s\t%d\n", k, st.Held[k])
+		}
+	}
+	_ = w.Flush()
+}
+
+func daysLeft(d float64) string {
+	if d <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%.0f days at this rate)", d)
+}
+
+func size(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%d KiB", n>>10)
+}

@@ -1,0 +1,221 @@
+// Package config turns one strict YAML file into the engine's settings: every key has a unit and a
+// default, an unknown key is an error that names the nearest one, relative paths are the file's.
+//
+// Config is data: it opens nothing and knows no component.
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Config is the whole file. The tags are the source of the reference in docs/configuration.md: key,
+// default as written, and what it is for.
+type Config struct {
+	Source    string    `key:"source" default:"/milepost" doc:"name of this installation: the source of every CloudEvent"`
+	Timezone  string    `key:"timezone" default:"UTC" doc:"IANA zone of vehicles whose profile names none"`
+	Data      string    `key:"data" default:"./data" doc:"folder of journal and state; made when missing"`
+	Rules     string    `key:"rules" default:"./rules" doc:"folder of rule, plan and policy files; a missing folder is an empty rule set"`
+	Signals   string    `key:"signals" default:"" doc:"file that extends the built-in signal catalogue"`
+	Shards    int       `key:"shards" default:"4" doc:"partitions of each stream, 1 to 64; fixed when the data folder is made"`
+	HTTP      HTTP      `key:"http"`
+	MQTT      MQTT      `key:"mqtt"`
+	Journal   Journal   `key:"journal"`
+	Retention Retention `key:"retention"`
+	Policy    Policy    `key:"policy"`
+	Notify    Notify    `key:"notify"`
+	Memory    Size      `key:"memory" default:"1GiB" doc:"bound of the documents kept decoded in memory, all shards together"`
+	WriteBack Duration  `key:"write_back" default:"5s" doc:"how often changed documents are written to the store; bounds the replay after a crash"`
+
+	// Dir is the folder of the file, File its path as given ("" without one).
+	Dir  string `key:"-"`
+	File string `key:"-"`
+}
+
+// HTTP is the address of console, API and metrics.
+type HTTP struct {
+	Listen      string `key:"listen" default:"127.0.0.1:8080" doc:"console, API, metrics; loopback only in this version"`
+	TokensFile  string `key:"tokens_file" default:"" doc:"bearer tokens, a line each: name role token; roles events, read, admin. Absent: open on loopback"`
+	DebugListen string `key:"debug_listen" default:"" doc:"address of pprof; off when empty; loopback only"`
+}
+
+// MQTT is the embedded broker.
+type MQTT struct {
+	Listen string  `key:"listen" default:"127.0.0.1:1883" doc:"embedded MQTT 3.1.1 broker; empty: none; loopback only in this version"`
+	Topics []Topic `key:"topics" default:"vehicles/+/{telemetry,profile,service,feedback}, parties/+" doc:"what is taken from which topic"`
+}
+
+// Topic says what a filter carries.
+type Topic struct {
+	Filter string   `key:"filter" doc:"MQTT topic filter; its first + is the vehicle (or party) id"`
+	Codec  string   `key:"codec" default:"json" doc:"how payloads are encoded"`
+	Types  []string `key:"types" default:"[telemetry]" doc:"event types the topic may carry; others are quarantined"`
+}
+
+// Journal bounds the log on disk.
+type Journal struct {
+	Keep Duration `key:"keep" default:"7d" doc:"how long records are kept for backtests; never less than recovery needs"`
+	Max  Size     `key:"max" default:"20GiB" doc:"how much is kept; whichever of keep and max is reached first"`
+}
+
+// Retention is how long what was stored stays.
+type Retention struct {
+	Timeline   Duration `key:"timeline" default:"400d" doc:"vehicle timelines"`
+	Services   Duration `key:"services" default:"10y" doc:"service history"`
+	Deadletter Duration `key:"deadletter" default:"30d" doc:"dead letters"`
+}
+
+// Policy may also stand in a file of the rules folder, but not in both.
+type Policy struct {
+	Group          Group  `key:"group"`
+	ConsentDefault string `key:"consent_default" default:"granted" doc:"consent of an owner who said nothing: granted or denied"`
+	DayStarts      string `key:"day_starts" default:"09:00" doc:"local time at which a new day counts for dates"`
+
+	// Given says that the file or the environment sets any of it.
+	Given bool `key:"-"`
+}
+
+// Group is how messages gather.
+type Group struct {
+	Wait Duration `key:"wait" default:"10m" doc:"how long a reminder waits for others of the same visit"`
+}
+
+// Notify is where messages and leads go.
+type Notify struct {
+	Log      string    `key:"log" default:"" doc:"file that gets every event as a JSON line; - is standard output"`
+	Webhooks []Webhook `key:"webhooks" default:"none" doc:"endpoints"`
+}
+
+// Webhook is one endpoint.
+type Webhook struct {
+	Name         string   `key:"name" doc:"unique name, ^[a-z0-9-]{1,32}$"`
+	URL          string   `key:"url" doc:"https address; http only with allow_private"`
+	SecretFile   string   `key:"secret_file" doc:"one whsec_… a line; all sign, so that secrets can be rotated"`
+	To           []string `key:"to" doc:"owner: reminders and alerts; dealer: leads"`
+	AllowPrivate bool     `key:"allow_private" default:"false" doc:"permits http, loopback and private addresses"`
+}
+
+// later are keys of PRODUCT that a coming version reads: refused by name, not as unknown.
+func later(path string) bool {
+	switch path {
+	case "kafka", "mqtt.connect", "mqtt.users_file", "mqtt.tls", "http.tls", "notify.kafka", "disk_reserve", "vehicle_defaults", "policy.quiet_hours", "policy.caps", "policy.inhibit", "policy.escalate", "policy.back_off", "segments":
+		return true
+	}
+	return false
+}
+
+// Default is the configuration of an empty file, with relative paths in dir.
+func Default(dir string) (*Config, error) { return Parse("", []byte(""), dir, nil) }
+
+// Load reads, decodes and checks a file. env are the environment's variables ("K=V"): MILEPOST_HTTP_LISTEN
+// overrides http.listen.
+func Load(path string, env []string) (*Config, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	return Parse(path, b, filepath.Dir(path), env)
+}
+
+// check holds what a decoder cannot see.
+func (c *Config) check() []string {
+	var bad []string
+	add := func(f string, a ...any) { bad = append(bad, fmt.Sprintf(f, a...)) }
+	if _, err := time.LoadLocation(c.Timezone); err != nil || c.Timezone == "Local" {
+		add("timezone: %q is no IANA zone (expected for example Asia/Shanghai)", c.Timezone)
+	}
+	if c.Shards < 1 || c.Shards > 64 {
+		add("shards: %d is outside 1 to 64", c.Shards)
+	}
+	if c.WriteBack < Duration(100*time.Millisecond) || c.WriteBack > Duration(time.Minute) {
+		add("write_back: %v is outside 100ms to 1m", c.WriteBack)
+	}
+	if c.Memory < 16<<20 {
+		add("memory: %v is below 16MiB", c.Memory)
+	}
+	loopback := func(key, addr string) {
+		if addr == "" {
+			return
+		}
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			add("%s: %q is no address (expected host:port)", key, addr)
+			return
+		}
+		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			add("%s: %q is not a loopback address: users and TLS are not in this version, so it listens on 127.0.0.1 or [::1] only", key, addr)
+		}
+	}
+	loopback("http.listen", c.HTTP.Listen)
+	loopback("http.debug_listen", c.HTTP.DebugListen)
+	loopback("mqtt.listen", c.MQTT.Listen)
+	for i, t := range c.MQTT.Topics {
+		at := fmt.Sprintf("mqtt.topics[%d]", i)
+		if t.Filter == "" || strings.ContainsAny(t.Filter, "#\x00") {
+			add("%s.filter: %q (expected a filter with + levels and without #)", at, t.Filter)
+		}
+		if t.Codec != "json" {
+			add("%s.codec: %q is not in this version (expected json)", at, t.Codec)
+		}
+		for _, typ := range t.Types {
+			switch typ {
+			case "telemetry", "vehicle", "party", "service", "feedback":
+			case "erase":
+				add("%s.types: erase is not in this version", at)
+			default:
+				add("%s.types: %q (expected telemetry, vehicle, party, service or feedback)", at, typ)
+			}
+		}
+	}
+	if c.Policy.ConsentDefault != "granted" && c.Policy.ConsentDefault != "denied" {
+		add("policy.consent_default: %q (expected granted or denied)", c.Policy.ConsentDefault)
+	}
+	if _, err := time.Parse("15:04", c.Policy.DayStarts); err != nil {
+		add("policy.day_starts: %q (expected hh:mm)", c.Policy.DayStarts)
+	}
+	names := map[string]bool{}
+	for i, w := range c.Notify.Webhooks {
+		bad = append(bad, w.check(fmt.Sprintf("notify.webhooks[%d]", i), names)...)
+	}
+	return bad
+}
+
+func (w *Webhook) check(at string, names map[string]bool) []string {
+	var bad []string
+	add := func(f string, a ...any) { bad = append(bad, at+"."+fmt.Sprintf(f, a...)) }
+	ok := w.Name != "" && len(w.Name) <= 32
+	for _, r := range w.Name {
+		ok = ok && (r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-')
+	}
+	switch {
+	case !ok:
+		add("name: %q (expected a to z, 0 to 9 and -, at most 32)", w.Name)
+	case names[w.Name]:
+		add("name: %q stands twice", w.Name)
+	}
+	names[w.Name] = true
+	u, err := url.Parse(w.URL)
+	switch {
+	case err != nil || u.Host == "":
+		add("url: %q is no address (expected https://host/path)", w.URL)
+	case u.Scheme != "https" && (u.Scheme != "http" || !w.AllowPrivate):
+		add("url: scheme %q (expected https; http needs allow_private: true)", u.Scheme)
+	}
+	if w.SecretFile == "" {
+		add("secret_file: missing: name a file with one whsec_… a line")
+	}
+	if len(w.To) == 0 {
+		add("to: missing (expected [owner], [dealer] or both)")
+	}
+	for _, to := range w.To {
+		if to != "owner" && to != "dealer" {
+			add("to: %q (expected owner or dealer)", to)
+		}
+	}
+	return bad
+}

@@ -1,0 +1,126 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/milepost-io/milepost/ingest"
+	"github.com/milepost-io/milepost/ingest/json"
+)
+
+// Options say where the broker listens, what it accepts and where that goes.
+type Options struct {
+	// Listen is the TCP address, "127.0.0.1:1883". Without credentials only a loopback address is
+	// accepted. Port 0 takes a free one; Addr tells which.
+	Listen string
+	// Topics are asked in order, the first whose filter matches wins. None: DefaultTopics.
+	Topics []Topic
+	// Sink takes the records. Required.
+	Sink ingest.Sink
+	// Codecs are what the codecs named by Topics know of batches and keys; default: DefaultCodecs.
+	Codecs map[string]Codec
+	// Source is the name of this way in, as people read it in dead letters; default "mqtt".
+	Source string
+	// Window is how many messages of one connection may wait for their sync; at the bound the
+	// connection is not read, so that TCP slows its sender. 1 to 65535, default 1024.
+	Window int
+	// MaxClients is how many connections are open at once; further ones are refused. Default 10,000.
+	MaxClients int
+	// WriteTimeout is how long a client may leave its acknowledgements unread before its connection is
+	// closed; default 10 s.
+	WriteTimeout time.Duration
+	// DrainTimeout is how long Run waits, after its context ended, for messages taken to become
+	// durable so that they can be acknowledged; default 3 s.
+	DrainTimeout time.Duration
+	Logger       zerolog.Logger
+}
+
+// Topic says what may come in on the topics that match a filter.
+type Topic struct {
+	// Filter is an MQTT topic filter. The level of its first '+' is the vehicle id, or the party id when
+	// Types holds nothing but ingest.Party; under a filter without '+' the payload names its key.
+	Filter string
+	// Codec names how payloads are encoded ("json").
+	Codec string
+	// Types are the event types accepted here.
+	Types ingest.Types
+}
+
+// Codec is what routing needs to know of payloads. Both functions may be called concurrently.
+type Codec struct {
+	// IsBatch reports whether a payload is an array of events.
+	IsBatch func(payload []byte) bool
+	// Split calls yield for each event of a payload. The entries are parts of the payload. An error means
+	// that the payload does not split: it is one record then, and ends in the dead letters.
+	Split func(payload []byte, yield func(json.Entry) error) error
+}
+
+// DefaultCodecs is the json codec alone.
+func DefaultCodecs() map[string]Codec {
+	return map[string]Codec{json.Name: {IsBatch: json.IsBatch, Split: json.Split}}
+}
+
+// DefaultTopics are the topics of a broker without configuration. No car can send an erase.
+func DefaultTopics() []Topic {
+	return []Topic{
+		{Filter: "vehicles/+/telemetry", Codec: json.Name, Types: ingest.TypeSet(ingest.Telemetry)},
+		{Filter: "vehicles/+/profile", Codec: json.Name, Types: ingest.TypeSet(ingest.Vehicle)},
+		{Filter: "vehicles/+/service", Codec: json.Name, Types: ingest.TypeSet(ingest.Service)},
+		{Filter: "vehicles/+/feedback", Codec: json.Name, Types: ingest.TypeSet(ingest.Feedback)},
+		{Filter: "parties/+", Codec: json.Name, Types: ingest.TypeSet(ingest.Party)},
+	}
+}
+
+func (o *Options) setDefaults() {
+	if len(o.Topics) == 0 {
+		o.Topics = DefaultTopics()
+	}
+	if o.Codecs == nil {
+		o.Codecs = DefaultCodecs()
+	}
+	if o.Source == "" {
+		o.Source = "mqtt"
+	}
+	if o.Window == 0 {
+		o.Window = 1024
+	}
+	if o.MaxClients == 0 {
+		o.MaxClients = 10_000
+	}
+	if o.WriteTimeout == 0 {
+		o.WriteTimeout = 10 * time.Second
+	}
+	if o.DrainTimeout == 0 {
+		o.DrainTimeout = 3 * time.Second
+	}
+}
+
+func (o *Options) validate() error {
+	if o.Sink == nil {
+		return errors.New("mqtt broker: no sink")
+	}
+	if o.Window < 1 || o.Window > 65535 {
+		return fmt.Errorf("mqtt broker: window %d: expected 1 to 65535", o.Window)
+	}
+	if o.MaxClients < 1 {
+		return fmt.Errorf("mqtt broker: max clients %d: expected at least 1", o.MaxClients)
+	}
+	return checkLoopback(o.Listen)
+}
+
+// checkLoopback refuses an address that others can reach: without users and TLS anybody could speak for
+// any car.
+func checkLoopback(listen string) error {
+	addr, err := net.ResolveTCPAddr("tcp", listen)
+	if err != nil {
+		return fmt.Errorf("mqtt listen %q: %w", listen, err)
+	}
+	if !addr.IP.IsLoopback() {
+		return fmt.Errorf("mqtt listen %q: without credentials only a loopback address is accepted, such as 127.0.0.1:1883", listen)
+	}
+	return nil
+}
