@@ -94,13 +94,26 @@ func (t *turn) textOf(e *rules.Event) (title, body string) {
 	case "milepost.alert.firing":
 		return name, firstOf(pick(e.Text, lang), name+p.stop)
 	case "milepost.lead.created":
-		return p.leadCreated, pick(e.DealerText, lang)
+		return p.leadCreated, leadText(e, lang, p)
 	case "milepost.lead.updated":
-		return p.leadUpdated, pick(e.DealerText, lang)
+		return p.leadUpdated, leadText(e, lang, p)
 	case "milepost.lead.closed":
-		return p.leadClosed, pick(e.DealerText, lang)
+		return p.leadClosed, leadText(e, lang, p)
 	}
 	return name, pick(e.Text, lang)
+}
+
+// leadText is what the dealer reads: the rule's own words, else the causes that are open.
+func leadText(e *rules.Event, lang string, p *phrases) string {
+	if text := pick(e.DealerText, lang); text != "" {
+		return text
+	}
+	var out []string
+	for i := range e.Causes {
+		c := &e.Causes[i]
+		out = append(out, firstOf(pick(c.Title, lang), c.Item, c.Rule))
+	}
+	return strings.Join(out, p.and)
 }
 
 // reminderBody says how it stands with each item, and how old the reading is that says so.
