@@ -94,26 +94,23 @@ func (t *turn) textOf(e *rules.Event) (title, body string) {
 	case "milepost.alert.firing":
 		return name, firstOf(pick(e.Text, lang), name+p.stop)
 	case "milepost.lead.created":
-		return p.leadCreated, leadText(e, lang, p)
+		return p.leadCreated, pick(e.DealerText, lang)
 	case "milepost.lead.updated":
-		return p.leadUpdated, leadText(e, lang, p)
+		return p.leadUpdated, pick(e.DealerText, lang)
 	case "milepost.lead.closed":
-		return p.leadClosed, leadText(e, lang, p)
+		return p.leadClosed, pick(e.DealerText, lang)
 	}
 	return name, pick(e.Text, lang)
 }
 
-// leadText is what the dealer reads: the rule's own words, else the causes that are open.
-func leadText(e *rules.Event, lang string, p *phrases) string {
-	if text := pick(e.DealerText, lang); text != "" {
-		return text
-	}
+// causesOf names what a lead is open for.
+func causesOf(e *rules.Event, lang string) string {
 	var out []string
 	for i := range e.Causes {
 		c := &e.Causes[i]
 		out = append(out, firstOf(pick(c.Title, lang), c.Item, c.Rule))
 	}
-	return strings.Join(out, p.and)
+	return strings.Join(out, phrasesOf(lang).and)
 }
 
 // reminderBody says how it stands with each item, and how old the reading is that says so.

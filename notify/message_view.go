@@ -19,6 +19,9 @@ func (t *turn) viewOf(e *rules.Event, to string) *MessageView {
 		v.Dealer = t.v.Facts.Dealer
 	}
 	v.Title, v.Body = t.textOf(e)
+	if v.Body == "" {
+		v.Body = causesOf(e, t.language())
+	}
 	return v
 }
 
