@@ -215,7 +215,7 @@ func (t *destination) finish(r *running, it *item, v Verdict, detail string) {
 	t.mu.Unlock()
 	res := Result{
 		Endpoint: t.name, ID: e.ID, VIN: e.VIN, Result: v, Generation: t.opt.Generation,
-		At: time.Now().UnixMilli(), Attempts: it.attempts, Detail: detail,
+		At: t.opt.Clock(), Attempts: it.attempts, Detail: detail,
 	}
 	if v != Delivered {
 		res.Entry = e.Append(nil)

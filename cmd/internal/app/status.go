@@ -165,14 +165,18 @@ func (e *Engine) Recent(ctx context.Context, limit int) ([]console.VehicleRow, e
 }
 
 func describeRow(v state.View, row *console.VehicleRow) error {
-	doc, err := v.Document([]byte(row.VIN), []byte(rules.HotDocument))
-	if err != nil || doc == nil {
+	hot, err := v.Document([]byte(row.VIN), []byte(rules.HotDocument))
+	if err != nil || hot == nil {
 		return err
 	}
-	s, err := rules.Summarize(doc)
+	profile, err := v.Document([]byte(row.VIN), []byte(rules.ProfileDocument))
 	if err != nil {
 		return err
 	}
-	row.Odometer, row.State = s.OdometerKM, s.Worst
+	s, err := rules.Summarize(hot, profile)
+	if err != nil {
+		return err
+	}
+	row.Odometer, row.State, row.Model, row.Plate = s.OdometerKM, s.Worst, s.Model, s.Plate
 	return nil
 }
