@@ -4,8 +4,10 @@ import "github.com/go-json-experiment/json/jsontext"
 
 // VehicleEvent changes a vehicle's profile.
 type VehicleEvent struct {
-	// Profile is a JSON Merge Patch (RFC 7396) in JSON text: an object without duplicate keys whose known
-	// members have been checked (see decode rules of the codec); null removes a member (S8).
+	// Profile is a JSON Merge Patch (RFC 7396) in JSON text: an object without duplicate keys; null removes
+	// a member (S8). Its members are facts of any name and type; those the engine itself reads have been
+	// checked: timezone (known), in_service and dates (calendar dates), owner and dealer (ids), plan,
+	// language and plate (strings), consent (booleans), channels (strings).
 	Profile jsontext.Value
 }
 

@@ -50,8 +50,8 @@ type header struct {
 	Format                                                            uint32
 	Slots, Sets, Rules, Items, Causes, Facts, Applies, Codes, Strings uint32
 
-	// Flags: see below.
-	Flags uint32
+	// Flags, see below.
+	Flags, Pad uint32
 
 	// L is the greatest trusted event time (S2), Tau the rule time (S9); never before the first.
 	L, Tau int64
@@ -73,7 +73,7 @@ type header struct {
 	// NextHour is the next hourly evaluation (S11), NextDay the next day on which an item can change
 	// (S30); 0: none.
 	NextHour, NextDay int64
-	// Armed is when the document's timer goes off; 0: not armed.
+	// Armed is when the document's timer goes off; what is past has gone off.
 	Armed int64
 	// Today is the day that has started by the clock until TodayEnds (S30).
 	TodayEnds int64
@@ -116,9 +116,8 @@ type set struct {
 type ruleState struct {
 	Key, Meaning uint64
 	State, Flags uint32
-	// T0 of the pending or firing episode, FiredAt the rule time of the last firing (cooldown), CausedAt
-	// the event time of the open alert.
-	T0, FiredAt, CausedAt int64
+	// T0 of the pending or firing episode, FiredAt the rule time of the last firing (cooldown).
+	T0, FiredAt int64
 	// Emitted are the t0 of the last firings that left, newest last: none leaves twice (S17).
 	Emitted [4]int64
 }
@@ -132,8 +131,7 @@ const (
 
 // Flags of a rule state.
 const (
-	announced   = 1 << iota // the open firing left as an event; its end will too
-	criticalNow             // the open alert was critical when it fired
+	announced = 1 << iota // the open firing left as an event; its end will too
 )
 
 // cause is one reason why the vehicle's lead is open: an item at a baseline or a rule's episode (S44).

@@ -20,8 +20,8 @@ type Program struct {
 	catalogue *ingest.Catalogue
 	env       *cond.Env
 	// rulesOf are the rules that read a signal, by catalogue index; what an event concerns is found here
-	// and nowhere else. hourly are those evaluated at full hours (S11), ascending like all of these.
-	rulesOf [][]int32
+	// and nowhere else. hourly are those evaluated at full hours (S11).
+	rulesOf [][]ruleMask
 	hourly  []int32
 	// rulesOfFact are the rules that read a fact, by its place among the facts of a document.
 	rulesOfFact [][]int32
@@ -31,7 +31,7 @@ type Program struct {
 	items map[string]bool
 	// byID are the catalogue's signals by stored id, to meet the slots of a document in one pass.
 	byID []signalID
-	// readPosition by catalogue index: latitude and longitude are stored when a rule reads them.
+	// read by catalogue index: some signals (a position) are stored only when a rule reads them.
 	read []bool
 }
 
@@ -95,7 +95,7 @@ func (p *Program) Catalogue() *ingest.Catalogue { return p.catalogue }
 // link builds the indexes when everything has been compiled.
 func (p *Program) link(env *cond.Env) {
 	p.env = env
-	p.rulesOf = make([][]int32, p.catalogue.Len())
+	p.rulesOf = make([][]ruleMask, p.catalogue.Len())
 	p.read = make([]bool, p.catalogue.Len())
 	p.rulesOfFact = make([][]int32, len(env.Facts())+2*len(env.Items()))
 	p.ruleByKey, p.planByKey, p.items = map[uint64]*Rule{}, map[uint64]*Plan{}, map[string]bool{}
@@ -105,7 +105,7 @@ func (p *Program) link(env *cond.Env) {
 	slices.SortFunc(p.byID, func(a, b signalID) int { return cmp.Compare(a.id, b.id) })
 	for _, r := range p.Rules {
 		for _, sig := range r.signals() {
-			p.rulesOf[sig] = append(p.rulesOf[sig], int32(r.index))
+			p.rulesOf[sig] = appendMask(p.rulesOf[sig], r.index)
 			p.read[sig] = true
 		}
 		if r.reads((*cond.Cond).Hourly) {
@@ -179,6 +179,30 @@ type ruleSet struct{ words, summary []uint64 }
 func newRuleSet(n int) ruleSet {
 	w := (n + 63) / 64
 	return ruleSet{make([]uint64, w), make([]uint64, (w+63)/64)}
+}
+
+// ruleMask is up to 64 rules: those of one word of a ruleSet.
+type ruleMask struct {
+	mask uint64
+	word int32
+}
+
+// appendMask adds a rule to masks; rules come in ascending order.
+func appendMask(to []ruleMask, rule int) []ruleMask {
+	word, mask := int32(rule>>6), uint64(1)<<(rule&63)
+	if n := len(to); n > 0 && to[n-1].word == word {
+		to[n-1].mask |= mask
+		return to
+	}
+	return append(to, ruleMask{mask, word})
+}
+
+// addAll adds the rules of masks.
+func (b *ruleSet) addAll(masks []ruleMask) {
+	for _, m := range masks {
+		b.words[m.word] |= m.mask
+		b.summary[m.word>>6] |= 1 << (m.word & 63)
+	}
 }
 
 func (b *ruleSet) add(i int32) {

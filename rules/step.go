@@ -38,6 +38,7 @@ type Step struct {
 	factsBefore factCopy
 	itemsBefore []plan.ItemState
 	buf         []byte
+	running     bool
 }
 
 // NewStep makes a Step.
@@ -53,8 +54,11 @@ func NewStep(opts StepOptions) (*Step, error) {
 // Apply handles one event of a vehicle: it is quarantined, a duplicate, late or applied, checked in this
 // order (S6); applied, it changes the vehicle, and what that made true leaves as one notice (S7).
 func (s *Step) Apply(c *state.Context, in *state.Input) {
-	if !s.decode(c, in) || !s.begin(c) {
+	if !s.decode(c, in) {
 		return
+	}
+	if !s.begin(c) {
+		s.newVehicle()
 	}
 	outcome := s.apply(in)
 	if outcome != state.Quarantined {
@@ -87,11 +91,10 @@ func (s *Step) apply(in *state.Input) state.Outcome {
 // Wake handles what time has brought: the start of a local day for the items (S30), a full hour for the
 // rules that read ages (S11).
 func (s *Step) Wake(c *state.Context) {
-	if !s.begin(c) || !s.in.known {
+	if !s.begin(c) {
 		return
 	}
 	s.in.timer = true
-	s.v.Armed = 0
 	day := s.v.NextDay != 0 && s.v.NextDay <= s.in.now
 	hour := s.v.NextHour != 0 && s.v.NextHour <= s.in.now
 	if day {
@@ -118,10 +121,15 @@ func (s *Step) finish() {
 	if wake != 0 {
 		s.in.c.WakeAt(s.sub.hot, wake)
 	}
+	s.running = false
 }
 
-// begin opens the vehicle of the context.
-func (s *Step) begin(c *state.Context) bool {
+// begin opens the vehicle of the context; known is false when it has no document yet.
+func (s *Step) begin(c *state.Context) (known bool) {
+	if s.running {
+		s.due.reset() // the step before ended early, perhaps in a panic that was taken back (E17)
+	}
+	s.running = true
 	s.in.reset(c)
 	s.state.Days, s.state.HourDays, s.state.Services = s.state.Days[:0], s.state.HourDays[:0], s.state.Services[:0]
 	known, err := s.v.open(c.View(s.sub.hot))
@@ -129,11 +137,7 @@ func (s *Step) begin(c *state.Context) bool {
 		// The engine rebuilds the document from the log when a step panics (E17).
 		panic(fmt.Errorf("vehicle %s: %w", c.Key(), err))
 	}
-	s.in.known = known
-	if !known {
-		s.newVehicle()
-	}
-	return true
+	return known
 }
 
 // store writes the vehicle back.

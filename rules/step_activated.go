@@ -11,7 +11,6 @@ import (
 
 // ruleset is what an activation says besides the rules.
 type ruleset struct {
-	number  int
 	version string
 	// zone of vehicles whose profile names none.
 	zone uint64
@@ -45,7 +44,7 @@ func (s *Step) activate(prog *Program, a Activation) error {
 	}
 	s.prog = prog
 	s.rules = ruleset{
-		number: a.Number, version: a.Version, zone: zone,
+		version: a.Version, zone: zone,
 		odometer: index("odometer"), hours: index("engine_hours"), ignition: index("ignition"), engine: index("engine_on"),
 	}
 	s.decoders = s.opts.Decoders(prog.catalogue)
@@ -58,7 +57,7 @@ func (s *Step) activate(prog *Program, a Activation) error {
 // Activated brings a vehicle under the rule set that has come into force: alerts of rules that are gone
 // or mean something else end, the items are compared with the plan as it now reads (S36, S48).
 func (s *Step) Activated(c *state.Context) {
-	if !s.begin(c) || !s.in.known {
+	if !s.begin(c) {
 		return
 	}
 	s.in.timer = true

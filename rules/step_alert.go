@@ -14,6 +14,7 @@ func (s *Step) fire(st *ruleState, r *Rule, tau int64) {
 	s.in.stateChanged = true
 	if r.Shadow {
 		s.in.count("rule_shadow", r.ID, 1)
+		s.note(TimelineEntry{Kind: "shadow", Rule: r.ID})
 		return
 	}
 	if slices.Contains(st.Emitted[:], st.T0) {

@@ -17,7 +17,6 @@ type input struct {
 	// ruleTime is τ as the rules of this input see it.
 	ruleTime int64
 	timer    bool
-	known    bool // the vehicle had a document
 
 	// changed are the signals whose non-late sample differs from the one before (S10), by catalogue index.
 	changed []uint64

@@ -7,13 +7,6 @@ import (
 	"github.com/milepost-io/milepost/rules/cond"
 )
 
-// markSignals notes the rules that read a signal.
-func (s *Step) markSignal(signal int) {
-	for _, r := range s.prog.rulesOf[signal] {
-		s.due.add(r)
-	}
-}
-
 // runRules evaluates the marked rules in order (S7, S11) at a rule time, and unmarks them.
 func (s *Step) runRules(tau int64) {
 	filled := false

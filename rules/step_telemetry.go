@@ -127,7 +127,7 @@ func (s *Step) setSlot(signal int, id uint32, value float64, e int64) {
 	}
 	sl.Seen = min(sl.Seen+1, 2)
 	sl.Value, sl.At = value, e
-	s.markSignal(signal)
+	s.due.addAll(s.prog.rulesOf[signal])
 }
 
 // maxCodes bounds a set, in bytes of its stored form (E11).
@@ -165,5 +165,5 @@ func (s *Step) applySet(x *ingest.Set, e int64) {
 	}
 	v.sets[k].Seen = min(v.sets[k].Seen+1, 2)
 	v.sets[k].At = e
-	s.markSignal(x.Signal)
+	s.due.addAll(s.prog.rulesOf[x.Signal])
 }

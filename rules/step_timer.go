@@ -13,7 +13,7 @@ func (s *Step) nextWake() int64 {
 	if next == 0 || (v.NextHour != 0 && v.NextHour < next) {
 		next = v.NextHour
 	}
-	if next == 0 || (v.Armed != 0 && v.Armed <= next) {
+	if next == 0 || (v.Armed > s.in.now && v.Armed <= next) {
 		return 0
 	}
 	v.Armed = next

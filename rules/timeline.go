@@ -12,10 +12,13 @@ type TimelineEntry struct {
 	// Time of what happened, At when it was taken in; Unix ms.
 	Time int64 `json:"time"`
 	At   int64 `json:"at"`
-	// Kind: "event", "suspect", "odometer", "service", "profile", "assumed", "feedback".
+	// Kind: "event", "suspect", "odometer", "service", "profile", "assumed", "feedback",
+	// "shadow" (a rule that would have told somebody).
 	Kind string `json:"kind"`
-	// Event that left, or would have but for a shadow rule.
+	// Event that left.
 	Event *Event `json:"event,omitempty"`
+	// Rule of a shadow.
+	Rule string `json:"rule,omitempty"`
 	// Signal, Value and Reason of a suspect or an odometer decision.
 	Signal string         `json:"signal,omitempty"`
 	Value  *float64       `json:"value,omitempty"`

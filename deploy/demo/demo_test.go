@@ -38,7 +38,7 @@ func TestRulesLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(p.Rules) < 8 || len(p.Plans) != 3 {
+	if len(p.Rules) < 8 || len(p.Plans) != 4 {
 		t.Fatalf("%d rules, %d plans", len(p.Rules), len(p.Plans))
 	}
 	for _, r := range p.Rules {

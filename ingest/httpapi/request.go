@@ -39,7 +39,7 @@ func formatOf(header http.Header) (format, *problem) {
 			return 0, refuse(http.StatusUnsupportedMediaType, fmt.Sprintf("charset %.40q is not supported, JSON is UTF-8", cs))
 		}
 		switch media {
-		case "application/json":
+		case "application/json", "application/x-www-form-urlencoded": // the latter is what curl -d says
 			return formatJSON, nil
 		case "application/x-ndjson", "application/ndjson", "application/jsonl":
 			return formatLines, nil

@@ -42,7 +42,7 @@ func (d *Decoder) party() *ingest.PartyEvent {
 	return p
 }
 
-// texts checks an object of strings and returns a copy of its JSON text; absent and null are empty.
+// texts checks an object of strings and returns its JSON text; absent and null are empty.
 func (d *Decoder) texts(field string, v jsontext.Value) jsontext.Value {
 	if len(v) == 0 || v.Kind() == 'n' {
 		return nil
@@ -52,7 +52,7 @@ func (d *Decoder) texts(field string, v jsontext.Value) jsontext.Value {
 		d.refuse(ingest.ReasonValue, field, -1, fmt.Sprintf("found %s, expected an object of strings", clip(v)))
 		return nil
 	}
-	return v.Clone()
+	return v
 }
 
 // zone refuses a name that is not in the zone database (S8).
@@ -95,7 +95,7 @@ func (d *Decoder) vehicle() *ingest.VehicleEvent {
 	d.dates(facts)
 	d.consent(facts)
 	d.channels(facts)
-	return &ingest.VehicleEvent{Profile: w.Profile.Clone()}
+	return &ingest.VehicleEvent{Profile: w.Profile}
 }
 
 // fact refuses a member of the profile that is neither null nor a string that ok accepts.

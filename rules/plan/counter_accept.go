@@ -30,7 +30,7 @@ const (
 )
 
 // within reports rise ≤ base + perDay · days; the days from at to e are not rounded, at least leastMS.
-// Values stay below 2^36 (limit), spans below 2^42 and perDay below 2^21: nothing overflows.
+// Values lie within ±limit and spans within maxSpan, so both products stay below 7·10^18.
 func within(rise, base, perDay, at, e, leastMS int64) bool {
 	span := min(max(e-at, leastMS), maxSpan)
 	return (rise-base)*dayMS <= perDay*span

@@ -89,8 +89,8 @@ func TestStartIsTheFirstInstant(t *testing.T) {
 func TestTodayNeverGoesBack(t *testing.T) {
 	for _, name := range zoneNames {
 		z := zone(t, name)
-		for _, minute := range []int{0, 90, 150, 540, 1439} {
-			for _, year := range []int{2011, 2018, 2026} {
+		for _, minute := range []int{0, 150, 540} {
+			for _, year := range []int{2011, 2026} {
 				checkToday(t, z, name, minute, year)
 			}
 		}
@@ -101,7 +101,7 @@ func checkToday(t *testing.T, z Zone, name string, minute, year int) {
 	t.Helper()
 	at := time.Date(year, 1, 1, 0, 7, 0, 0, time.UTC).UnixMilli()
 	today, until := z.Today(at, minute)
-	for end := at + 366*dayMS; at < end; at += 29 * minuteMS {
+	for end := at + 366*dayMS; at < end; at += 47 * minuteMS {
 		now, next := z.Today(at, minute)
 		if at < until && (now != today || next != until) {
 			t.Fatalf("%s %d: %s at %d, but %s was to last until %d", name, minute, now, at, today, until)

@@ -115,6 +115,9 @@ func (e *Engine) watchRules(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-e.opt.Hup:
+			e.reload(ctx)
+			continue
 		case <-t.C:
 		}
 		files, err := ReadRules(e.cfg.Rules)
@@ -130,9 +133,13 @@ func (e *Engine) watchRules(ctx context.Context) error {
 		if !changed {
 			continue
 		}
-		if _, err := e.Reload(ctx); err != nil && ctx.Err() == nil {
-			e.log.Error().Msgf("the rule files are wrong; the rules of before stay in force:\n%v", err)
-		}
+		e.reload(ctx)
+	}
+}
+
+func (e *Engine) reload(ctx context.Context) {
+	if _, err := e.Reload(ctx); err != nil && ctx.Err() == nil {
+		e.log.Error().Msgf("the rule files are wrong; the rules of before stay in force:\n%v", err)
 	}
 }
 

@@ -29,6 +29,10 @@ type Options struct {
 	Clock func(floor int64) *Clock
 	// Tick is how often an idle shard moves its clock while something is due; 0: 1 s.
 	Tick time.Duration
+	// Replay is a file of recorded events to take in at the start; "" for none.
+	Replay string
+	// Hup asks for a reload with each value; nil: nobody asks.
+	Hup <-chan os.Signal
 	// Started is told the addresses once sources are open; nil: nobody asks.
 	Started func(Addresses)
 }
@@ -282,4 +286,3 @@ func all(ctx context.Context, fs ...func(context.Context) error) error {
 	}
 	return g.Wait()
 }
-

@@ -24,7 +24,6 @@ import (
 type sources struct {
 	broker *broker.Broker
 	http   *httpapi.Handler
-	replay string // a file taken in at start
 }
 
 func (e *Engine) openSources() error {
@@ -73,6 +72,13 @@ func (e *Engine) runSources(ctx context.Context) error {
 		fs = append(fs, e.sources.broker.Run)
 	}
 	fs = append(fs, func(ctx context.Context) error {
+		if e.opt.Replay != "" {
+			n, err := takeFile(ctx, e.intake, e.opt.Replay)
+			if err != nil && ctx.Err() == nil {
+				return fmt.Errorf("replay: %w", err)
+			}
+			e.log.Info().Str("file", e.opt.Replay).Int("records", n).Msg("recorded events taken in")
+		}
 		<-ctx.Done()
 		return nil
 	})

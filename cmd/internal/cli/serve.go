@@ -37,9 +37,9 @@ func newServe(s *session) *cobra.Command {
 // logger writes JSON lines, or pretty ones on a terminal.
 func (s *session) logger() zerolog.Logger {
 	if s.Terminal {
-		return zerolog.New(zerolog.ConsoleWriter{Out: s.Err, TimeFormat: "15:04:05"}).With().Timestamp().Logger()
+		return zerolog.New(zerolog.ConsoleWriter{Out: s.Err, TimeFormat: "15:04:05"}).Level(zerolog.InfoLevel).With().Timestamp().Logger()
 	}
-	return zerolog.New(s.Err).With().Timestamp().Logger()
+	return zerolog.New(s.Err).Level(zerolog.InfoLevel).With().Timestamp().Logger()
 }
 
 // quiet is a logger for commands whose output people read: warnings and worse.

@@ -80,7 +80,7 @@ func (s *session) printVehicle(v *rules.VehicleView) {
 	if v.Odometer.KM != nil {
 		fmt.Fprintf(s.Out, "odometer  %.1f km, read %s\n", *v.Odometer.KM, v.Odometer.At)
 	}
-	if x := v.Odometer.Suspects; x != nil {
+	for _, x := range v.Odometer.Suspects {
 		fmt.Fprintf(s.Out, "suspect   %d readings (%s) from %.1f to %.1f km since %s\n", x.Count, x.Kind, x.FirstKM, x.LastKM, x.Since)
 	}
 	w := tabwriter.NewWriter(s.Out, 2, 8, 2, ' ', 0)
@@ -94,7 +94,7 @@ func (s *session) printVehicle(v *rules.VehicleView) {
 		fmt.Fprintln(w, "\nALERT\tSEVERITY\tSINCE")
 	}
 	for _, a := range v.Alerts {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", a.Rule, a.Severity, time.UnixMilli(a.Since).UTC().Format(time.RFC3339))
+		fmt.Fprintf(w, "%s\t%s\t%s\n", a.Rule, a.Severity, a.Since)
 	}
 	if len(v.Signals) > 0 {
 		fmt.Fprintln(w, "\nSIGNAL\tVALUE\tTIME")

@@ -265,6 +265,10 @@ func (d *runDecoder) uvarint() uint64 {
 		d.rest = d.rest[1:]
 		return v
 	}
+	return d.longUvarint()
+}
+
+func (d *runDecoder) longUvarint() uint64 {
 	v, n := binary.Uvarint(d.rest)
 	if n <= 0 {
 		d.bad, d.rest = true, nil
@@ -275,10 +279,17 @@ func (d *runDecoder) uvarint() uint64 {
 }
 
 func (d *runDecoder) bytes() []byte {
-	n := d.uvarint()
-	if n == 0 {
-		return nil
+	// Most are short: one byte of length.
+	if b := d.rest; len(b) > 0 && int(b[0]) < min(0x80, len(b)) {
+		end := 1 + int(b[0])
+		d.rest = b[end:]
+		return b[1:end:end]
 	}
+	return d.longBytes()
+}
+
+func (d *runDecoder) longBytes() []byte {
+	n := d.longUvarint()
 	if n > uint64(len(d.rest)) {
 		d.bad, d.rest = true, nil
 		return nil

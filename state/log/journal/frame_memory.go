@@ -111,9 +111,9 @@ func (r *ring) push(f *frame) {
 	r.bytes += f.memory()
 }
 
-// evict drops the oldest frames until at most limit bytes are held, but none after seq.
-func (r *ring) evict(limit int64, seq uint64) {
-	for r.bytes > limit && r.head < len(r.frames) && r.frames[r.head].seq <= seq {
+// evict drops the oldest frames until at most limit bytes are held. All must be in their segments.
+func (r *ring) evict(limit int64) {
+	for r.bytes > limit && r.head < len(r.frames) {
 		f := r.frames[r.head]
 		r.frames[r.head] = nil
 		r.head++

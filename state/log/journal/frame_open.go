@@ -43,7 +43,6 @@ func (o *openFrame) reset(next []log.Offset) {
 		r.data, r.count, r.prev = r.data[:0], 0, 0
 	}
 	o.bytes, o.count, o.events, o.newest = 0, 0, 0, 0
-	clear(o.acks)
 	o.acks = o.acks[:0]
 }
 

@@ -158,7 +158,7 @@ func findTail(o *Options, last *segment) (tail, error) {
 	if durable < last.first || t.size < o.SegmentBytes/4 {
 		return t, nil
 	}
-	again, err := newScanner(o.FS, last, durable+1)
+	again, err := newScanner(o.FS, last, noEnd)
 	if err != nil {
 		return t, err
 	}
@@ -204,7 +204,7 @@ func (s *scanner) walk(h *segmentHeader, end uint64) (durable uint64, err error)
 // resume copies the frames that may not be durable into a new segment and goes on there.
 func (j *Journal) resume(segs []*segment, t tail) error {
 	last := segs[len(segs)-1]
-	err := j.writer.create(&j.opts, t.head, func(to vfs.File) (int64, error) {
+	err := j.writer.create(&j.opts, t.head, func(to io.Writer) (int64, error) {
 		return t.size - t.from, copyRange(j.opts.FS, last.path, t.from, t.size, to)
 	})
 	if err != nil {

@@ -32,7 +32,7 @@ type Options struct {
 	// The Append that reaches the bound is let in, so the true bound is one Append more.
 	MaxUnsynced int64
 	// Memory bounds the frames kept in memory for readers, in bytes; default 64 MiB. Frames that are
-	// not yet durable are kept beyond it.
+	// being synced come on top.
 	Memory int64
 	// Keep is how long records stay although Trim has allowed their removal, counted from their arrival;
 	// default not at all. A segment goes when its newest record may.

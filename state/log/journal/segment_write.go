@@ -2,6 +2,7 @@ package journal
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -21,9 +22,9 @@ type segmentWriter struct {
 
 // create makes the segment that h begins, with what fill writes as its first frames, durable under its
 // name. It replaces a file of that name. On error there may be a temporary file, which Open removes.
-func (w *segmentWriter) create(o *Options, h segmentHeader, fill func(vfs.File) (int64, error)) error {
+func (w *segmentWriter) create(o *Options, h segmentHeader, fill func(io.Writer) (int64, error)) error {
 	path := o.FS.PathJoin(o.Dir, segmentName(h.first))
-	f, err := o.FS.Create(path+tempSuffix, writeCategory)
+	f, err := o.FS.OpenReadWrite(path+tempSuffix, writeCategory)
 	if err != nil {
 		return fmt.Errorf("journal: create segment: %w", err)
 	}
@@ -42,17 +43,17 @@ func (w *segmentWriter) create(o *Options, h segmentHeader, fill func(vfs.File) 
 	return nil
 }
 
-func fillSegment(o *Options, f vfs.File, h segmentHeader, path string, fill func(vfs.File) (int64, error)) (*segment, error) {
+func fillSegment(o *Options, f vfs.File, h segmentHeader, path string, fill func(io.Writer) (int64, error)) (*segment, error) {
 	// A file system that cannot preallocate is only slower; one without room says so at the write.
 	_ = f.Preallocate(0, o.SegmentBytes)
 	head := h.encode()
-	if _, err := f.Write(head); err != nil {
+	if _, err := f.WriteAt(head, 0); err != nil {
 		return nil, err
 	}
 	seg := &segment{segmentHeader: h, path: path, start: int64(len(head)), lastArrival: h.newest}
 	seg.size = seg.start
 	if fill != nil {
-		n, err := fill(f)
+		n, err := fill(io.NewOffsetWriter(f, seg.start))
 		if err != nil {
 			return nil, err
 		}

@@ -85,7 +85,7 @@ func (j *Journal) commit(group []*openFrame) error {
 			return err
 		}
 	}
-	j.settle(group, frames)
+	j.settle(group)
 	for _, o := range group {
 		deliver(o, nil)
 	}
@@ -97,6 +97,7 @@ func deliver(o *openFrame, err error) {
 	for _, a := range o.acks {
 		a.To.Acked(a.ID, err)
 	}
+	clear(o.acks)
 	o.acks = o.acks[:0] // once only, also when a later step of the same round fails
 }
 
@@ -152,8 +153,8 @@ func (j *Journal) write(f *frame) error {
 			return err
 		}
 	}
-	// Readers have the buffer too: the file system must not change it, as vfs.File would allow.
-	if _, err := w.file.Write(f.buf); err != nil {
+	// Readers have the buffer too. WriteAt leaves it alone; Write of a vfs.File may change it.
+	if _, err := w.file.WriteAt(f.buf, w.seg.size); err != nil {
 		return fmt.Errorf("journal: write frame %d to %s: %w", f.seq, w.seg.path, err)
 	}
 	w.written, w.dirty = f.frameHeader, true
@@ -208,7 +209,7 @@ func (j *Journal) syncWriter() error {
 }
 
 // settle records that a group is durable and wakes whoever waited for that or for room.
-func (j *Journal) settle(group []*openFrame, frames []*frame) {
+func (j *Journal) settle(group []*openFrame) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, o := range group {
@@ -220,7 +221,7 @@ func (j *Journal) settle(group []*openFrame, frames []*frame) {
 		}
 	}
 	j.durableSeq = j.writer.durableSeq
-	j.ring.evict(j.opts.Memory, j.durableSeq)
+	j.ring.evict(j.opts.Memory) // published frames are durable now: the syncer does one group at a time
 	j.wakeDurables()
 	j.space.Broadcast()
 }

@@ -298,12 +298,7 @@ func testTrim(t *testing.T, in Instance) {
 	}
 	_, err := in.Log.Read(events, first-1)
 	wantErr(t, "read below the first kept", err, log.ErrTrimmed)
-	if r := mustReader(t, in.Log, events, first); r != nil {
-		off, recs, err := r.Read(ctx, 1)
-		if err != nil || off != first || recs[0].Seq != uint64(first) {
-			t.Errorf("read of the first kept: offset %d, error %v", off, err)
-		}
-	}
+	readFirst(t, in.Log, events)
 	// A reader from before either still has its records (a log may keep them for readers) or says why not.
 	for at := log.Offset(0); ; at++ {
 		off, recs, err := slow.Poll(1)
@@ -314,6 +309,35 @@ func testTrim(t *testing.T, in Instance) {
 			t.Fatalf("old reader at %d: offset %d, error %v", at, off, err)
 		}
 	}
+}
+
+// readFirst reads the first kept record of a log that may still be removing some.
+func readFirst(t *testing.T, l log.Log, p log.Partition) {
+	t.Helper()
+	for {
+		first, _ := l.Range(p)
+		off, seq, err := readOne(bounded(t), l, p, first)
+		if now, _ := l.Range(p); errors.Is(err, log.ErrTrimmed) && now > first {
+			continue
+		}
+		if err != nil || off != first || seq != uint64(first) {
+			t.Errorf("read of the first kept, %d: offset %d, error %v", first, off, err)
+		}
+		return
+	}
+}
+
+func readOne(ctx context.Context, l log.Log, p log.Partition, from log.Offset) (log.Offset, uint64, error) {
+	r, err := l.Read(p, from)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer r.Close()
+	off, recs, err := r.Read(ctx, 1)
+	if err != nil {
+		return off, 0, err
+	}
+	return off, recs[0].Seq, nil
 }
 
 func testNoPartition(t *testing.T, in Instance) {

@@ -1,0 +1,223 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/milepost-io/milepost/cmd/internal/config"
+	"github.com/milepost-io/milepost/notify"
+	"github.com/milepost-io/milepost/rules"
+	"github.com/milepost-io/milepost/state"
+	"github.com/milepost-io/milepost/state/log"
+	"github.com/milepost-io/milepost/state/log/journal"
+)
+
+// Offline looks into the data folder of a stopped engine: the state as it was last written back. What it
+// changes it appends to the journal, so that the next start applies it. It implements Admin.
+type Offline struct {
+	cfg    *config.Config
+	shards map[log.Partition]*state.Offline
+	parts  []log.Partition
+	rules  rules.Activation
+	prog   *rules.Program
+	count  journal.Shards
+}
+
+// OpenOffline opens the folder of a configuration. A running engine holds it.
+func OpenOffline(cfg *config.Config) (*Offline, error) {
+	dir := filepath.Join(cfg.Data, journalDir)
+	if _, err := os.Stat(dir); err != nil {
+		return nil, fmt.Errorf("%s holds no engine's data: %w", cfg.Data, err)
+	}
+	arch, err := journal.OpenReadOnly(nil, dir)
+	if err != nil {
+		return nil, err
+	}
+	o := &Offline{cfg: cfg, shards: map[log.Partition]*state.Offline{}, count: arch.Shards()}
+	o.parts = partitions(o.count.Events, o.count.Notices)
+	for _, p := range o.parts {
+		s, err := state.OpenOffline(state.StoreOptions{Dir: storeDir(cfg.Data, p)})
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("%w: is the engine still running? Then ask it without --offline", err), o.Close())
+		}
+		o.shards[p] = s
+		if c := s.Control(); len(c) > 0 && o.prog == nil {
+			if o.rules, o.prog, err = rules.ParseActivation(c); err != nil {
+				return nil, errors.Join(err, o.Close())
+			}
+		}
+	}
+	if o.prog == nil {
+		if o.rules, o.prog, _, err = rules.BuildActivation(rules.Activation{}); err != nil {
+			return nil, errors.Join(err, o.Close())
+		}
+	}
+	return o, nil
+}
+
+// Close lets go of the folder.
+func (o *Offline) Close() error {
+	var err error
+	for _, p := range o.parts {
+		if s := o.shards[p]; s != nil {
+			err = errors.Join(err, s.Close())
+			delete(o.shards, p)
+		}
+	}
+	return err
+}
+
+// at is the shard of a key.
+func (o *Offline) at(stream log.Stream, key []byte) *state.Offline {
+	n := o.count.Events
+	if stream == log.Notices {
+		n = o.count.Notices
+	}
+	return o.shards[log.Partition{Stream: stream, Shard: log.ShardOf(key, n)}]
+}
+
+// Status implements Admin, as do all that follow.
+func (o *Offline) Status(context.Context) (*Status, error) {
+	st := &Status{Source: o.cfg.Source, Data: o.cfg.Data, RulesVersion: o.rules.Version, RulesNumber: o.rules.Number, Counts: map[string]int64{}, Held: map[string]int{}}
+	for _, p := range o.parts {
+		s := o.shards[p]
+		addShard(st, p, s.View)
+		st.Generation = max(st.Generation, s.Generation())
+		if c := time.UnixMilli(s.Clock()).UTC(); c.After(st.Clock) {
+			st.Clock = c
+		}
+		letters, err := deadLettersOf(s.View, p, "", 1<<30)
+		if err != nil {
+			return nil, err
+		}
+		st.DeadLetters += len(letters)
+	}
+	c := &st.Counters
+	c.Received = c.Applied + c.Duplicate + c.Late + c.Quarantined
+	for i := range st.Shards {
+		st.Shards[i].Stored = st.Shards[i].Applied
+	}
+	return st, nil
+}
+
+func (o *Offline) Vehicle(_ context.Context, vin string) (*rules.VehicleView, error) {
+	s := o.at(log.Events, []byte(vin))
+	return showVehicle(s.View, vin, s.Clock(), o.rules, o.prog)
+}
+
+func (o *Offline) Timeline(_ context.Context, vin string, limit int) ([]TimelineEntry, error) {
+	var out []TimelineEntry
+	var err error
+	for _, p := range o.parts {
+		if p.Stream == log.Events && o.shards[p] != o.at(log.Events, []byte(vin)) {
+			continue
+		}
+		if out, err = appendTimeline(out, o.shards[p].View, p.Stream, vin); err != nil {
+			return nil, err
+		}
+	}
+	return newestFirst(out, limit), nil
+}
+
+func (o *Offline) Outbox(_ context.Context, limit int) ([]OutboxEntry, error) {
+	out := []OutboxEntry{}
+	for _, p := range o.parts {
+		if p.Stream != log.Notices || len(out) >= limit {
+			continue
+		}
+		err := o.shards[p].Rows(state.RowOutbox, "", func(_ string, value []byte) bool {
+			if x, err := notify.ParseEntry(value); err == nil {
+				out = append(out, outboxEntry(x))
+			}
+			return len(out) < limit
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (o *Offline) RequeueOutbox(context.Context, string) (int, error) {
+	return 0, fmt.Errorf("outbox requeue: %w: a stopped one tries every destination at its start anyway", ErrOffline)
+}
+
+func (o *Offline) DeadLetters(_ context.Context, after string, limit int) ([]DeadLetter, error) {
+	return pageDead(o.parts, after, limit, func(p log.Partition, after string, limit int) ([]DeadLetter, error) {
+		return deadLettersOf(o.shards[p].View, p, after, limit)
+	})
+}
+
+func (o *Offline) deadRow(id string) (p log.Partition, key string, value []byte, err error) {
+	p, key, err = parseDeadID(id)
+	if err != nil {
+		return p, key, nil, err
+	}
+	s := o.shards[p]
+	if s == nil {
+		return p, key, nil, fmt.Errorf("dead letter %q: %w", id, ErrUnknown)
+	}
+	err = s.Rows(state.RowDead, key, func(k string, b []byte) bool {
+		if k == key {
+			value = append([]byte{}, b...)
+		}
+		return k < key
+	})
+	if err == nil && value == nil {
+		err = fmt.Errorf("dead letter %q: %w", id, ErrUnknown)
+	}
+	return p, key, value, err
+}
+
+func (o *Offline) DeadLetter(_ context.Context, id string) (*DeadLetter, error) {
+	p, key, value, err := o.deadRow(id)
+	if err != nil {
+		return nil, err
+	}
+	d, err := deadLetterOf(p, key, value)
+	return &d, err
+}
+
+func (o *Offline) RequeueDead(ctx context.Context, id string) error {
+	p, key, value, err := o.deadRow(id)
+	if err != nil {
+		return err
+	}
+	recs, err := requeueRecords(key, value, time.Now().UnixMilli())
+	if err != nil {
+		return fmt.Errorf("dead letter %s: %w", id, err)
+	}
+	return o.append(ctx, p, recs)
+}
+
+func (o *Offline) DropDead(ctx context.Context, id string) error {
+	p, key, _, err := o.deadRow(id)
+	if err != nil {
+		return err
+	}
+	return o.append(ctx, p, []log.Record{dropRecord(key)})
+}
+
+// append adds records to the journal for the next start to apply.
+func (o *Offline) append(ctx context.Context, p log.Partition, recs []log.Record) error {
+	j, err := journal.Open(journal.Options{Dir: filepath.Join(o.cfg.Data, journalDir), Shards: o.count, Keep: time.Duration(o.cfg.Journal.Keep), MaxBytes: int64(o.cfg.Journal.Max)})
+	if err != nil {
+		return err
+	}
+	floor, err := lastArrival(j)
+	if err != nil {
+		return errors.Join(err, j.Close())
+	}
+	for i := range recs {
+		recs[i].Arrival = max(floor, time.Now().UnixMilli())
+	}
+	off, err := j.Append(p, recs, log.Ack{})
+	if err == nil {
+		err = j.WaitDurable(ctx, p, off+log.Offset(len(recs)))
+	}
+	return errors.Join(err, j.Close())
+}
