@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -18,6 +19,7 @@ type activation struct {
 	mu      sync.Mutex // held while one is put in force
 	current rules.Activation
 	program *rules.Program
+	payload []byte            // of the control record
 	seen    [sha256.Size]byte // of the files looked at last
 }
 
@@ -29,6 +31,9 @@ const watchEvery = 2 * time.Second
 func (c *Core) inForce(ctx context.Context) (newest rules.Activation, same bool, err error) {
 	same = true
 	for i, s := range c.shards {
+		if s.part.Stream != log.Events {
+			continue
+		}
 		var a rules.Activation
 		err := c.view(ctx, s, func(v state.View) error {
 			payload := v.Control()
@@ -64,8 +69,9 @@ func (c *Core) Activate(ctx context.Context, a rules.Activation) (changed bool, 
 	return c.put(ctx, a, !same)
 }
 
-// put appends the control record to every partition and waits until it is applied everywhere. The notify
-// shards come first: a message of the new rules must find its endpoints. c.rules.mu is held.
+// put appends the control record to every partition and waits until the vehicles have it. The notify shards
+// get it first: a notice of the new rules comes after it in their log and finds its endpoints. c.rules.mu is
+// held.
 func (c *Core) put(ctx context.Context, a rules.Activation, force bool) (changed bool, err error) {
 	a.Number = c.rules.current.Number + 1
 	a, prog, payload, err := rules.BuildActivation(a)
@@ -74,6 +80,7 @@ func (c *Core) put(ctx context.Context, a rules.Activation, force bool) (changed
 	}
 	c.rules.program = prog
 	if a.Version == c.rules.current.Version && !force {
+		c.rules.payload = payload
 		return false, nil
 	}
 	for i := len(c.shards) - 1; i >= 0; i-- {
@@ -81,14 +88,41 @@ func (c *Core) put(ctx context.Context, a rules.Activation, force bool) (changed
 			return false, err
 		}
 	}
-	for _, stream := range []log.Stream{log.Notices, log.Events} {
-		if err := c.waitApplied(ctx, stream); err != nil {
-			return false, err
-		}
+	c.rules.current, c.rules.payload = a, payload
+	if err := c.waitApplied(ctx, log.Events); err != nil {
+		return false, err
 	}
-	c.rules.current = a
 	c.log.Info().Str("version", a.Version).Int("number", a.Number).Int("rules", len(prog.Rules)).Int("plans", len(prog.Plans)).Msg("rules in force")
 	return true, nil
+}
+
+// alignNotices gives the rule set in force to notify shards that have another one: a crash may have fallen
+// between the appends of put.
+func (c *Core) alignNotices(ctx context.Context) error {
+	c.rules.mu.Lock()
+	defer c.rules.mu.Unlock()
+	for _, s := range c.shards {
+		if s.part.Stream != log.Notices || c.rules.payload == nil {
+			continue
+		}
+		var a rules.Activation
+		err := c.view(ctx, s, func(v state.View) error {
+			if len(v.Control()) == 0 {
+				return nil
+			}
+			return json.Unmarshal(v.Control(), &a)
+		})
+		if err != nil {
+			return err
+		}
+		if a.Version == c.rules.current.Version {
+			continue
+		}
+		if _, err := c.intake.append(s.part, &log.Record{Kind: log.Control, Payload: c.rules.payload}, log.Ack{}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // activateAtStart puts the files in force where they differ from what the shards have. Bad files leave
