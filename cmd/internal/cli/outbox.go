@@ -39,7 +39,7 @@ func newOutbox(s *session) *cobra.Command {
 		Short: "Send to a destination again that had answered 410 (gone)",
 		Long: "Switches a destination on again that had answered 410 (gone), and tries at once what waits for it.\n" +
 			"What was given up is among the dead letters: milepost deadletter requeue.",
-		Args:  positional("DESTINATION"),
+		Args: positional("DESTINATION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n, err := ask(cmd.Context(), s, func(ctx context.Context, a app.Admin) (int, error) { return a.RequeueOutbox(ctx, args[0]) })
 			if err == nil {
