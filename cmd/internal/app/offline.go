@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/milepost-io/milepost/cmd/internal/config"
@@ -95,12 +96,27 @@ func (o *Offline) Status(context.Context) (*Status, error) {
 		}
 		st.DeadLetters += len(letters)
 	}
+	st.Disk = DiskStatus{Free: freeBytes(o.cfg.Data), Journal: filesIn(filepath.Join(o.cfg.Data, journalDir))}
 	c := &st.Counters
 	c.Received = c.Applied + c.Duplicate + c.Late + c.Quarantined
 	for i := range st.Shards {
 		st.Shards[i].Stored = st.Shards[i].Applied
 	}
 	return st, nil
+}
+
+// filesIn is the size of a folder's files.
+func filesIn(dir string) (sum int64) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return 0
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
+			sum += info.Size()
+		}
+	}
+	return sum
 }
 
 func (o *Offline) Vehicle(_ context.Context, vin string) (*rules.VehicleView, error) {

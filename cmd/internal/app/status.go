@@ -110,15 +110,20 @@ func (e *Engine) sourceStatus() []SourceStatus {
 
 func (e *Engine) disk() DiskStatus {
 	j := e.journal.Stats()
-	d := DiskStatus{Journal: j.SegmentBytes}
-	var fs syscall.Statfs_t
-	if syscall.Statfs(e.cfg.Data, &fs) == nil {
-		d.Free = int64(fs.Bavail) * fs.Bsize
-	}
+	d := DiskStatus{Journal: j.SegmentBytes, Free: freeBytes(e.cfg.Data)}
 	if run := time.Since(e.started); run > time.Minute && j.Bytes > 0 {
 		d.Days = float64(d.Free) / (float64(j.Bytes) / run.Hours() * 24)
 	}
 	return d
+}
+
+// freeBytes is what the disk of a folder has left; 0 when it cannot be told.
+func freeBytes(dir string) int64 {
+	var fs syscall.Statfs_t
+	if syscall.Statfs(dir, &fs) != nil {
+		return 0
+	}
+	return int64(fs.Bavail) * fs.Bsize
 }
 
 // Overview implements console.Engine.
