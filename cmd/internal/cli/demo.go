@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -57,7 +58,7 @@ func newDemo(s *session) *cobra.Command {
 // demo sets the folder up and runs engine, fleet and receivers. With --kill the engine is a process of its
 // own, so that it can be killed.
 func (s *session) demo(ctx context.Context, f demoFlags) error {
-	d, err := prepareDemo(f)
+	d, err := prepareDemo(f, demoLanguage(s.Env))
 	if err != nil {
 		return err
 	}
@@ -128,12 +129,26 @@ func readWorld(dir string) (world, error) {
 type demoSetup struct {
 	dir        string
 	world      world
+	language   string // of owners and dealers
 	http, mqtt string
 }
 
+// demoLanguage is the language the demo's people are told in: Chinese where the terminal speaks it.
+func demoLanguage(env []string) string {
+	set := map[string]string{}
+	for _, kv := range env {
+		k, v, _ := strings.Cut(kv, "=")
+		set[k] = v
+	}
+	if strings.HasPrefix(cmp.Or(set["LC_ALL"], set["LC_MESSAGES"], set["LANG"]), "zh") {
+		return "zh"
+	}
+	return "en"
+}
+
 // prepareDemo makes the folder, or counts one more run of it.
-func prepareDemo(f demoFlags) (*demoSetup, error) {
-	d := &demoSetup{dir: f.dir}
+func prepareDemo(f demoFlags, language string) (*demoSetup, error) {
+	d := &demoSetup{dir: f.dir, language: language}
 	if err := os.MkdirAll(f.dir, 0o755); err != nil {
 		return nil, err
 	}

@@ -79,7 +79,7 @@ function overview(o) {
   $("c-rate").textContent = state.rate == null ? "–" : num(state.rate);
   $("clock").textContent = when(o.clock);
   const open = state.leads.filter((l) => l.state !== "closed").length;
-  $("lead-count").textContent = num(open);
+  $("lead-count").textContent = num(open) + (open >= MAX ? "+" : "");
   $("lead-count").hidden = !open;
 }
 

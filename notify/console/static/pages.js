@@ -73,7 +73,8 @@ function live(state) {
 
 function leads(state) {
   const box = list("Leads");
-  const byScore = (a, b) => (a.state === "closed") - (b.state === "closed") || (b.score || {}).total - (a.score || {}).total || b.updated - a.updated;
+  const rank = (l) => l.state === "closed" ? 2 : l.suggested_action === "none" ? 1 : 0; // what there is to do comes first
+  const byScore = (a, b) => rank(a) - rank(b) || (b.score || {}).total - (a.score || {}).total || b.updated - a.updated;
   return { el: card("Leads", box), update: () => sync(box, state.leads.toSorted(byScore), (l) => l.lead, (l) => leadRow(l, state.now()), t("No lead yet.")) };
 }
 
@@ -103,7 +104,7 @@ function engine(state, get) {
       fact("lag", num(o.lag) + " " + t("records")), fact("a crash would replay", num(o.unstored) + " " + t("records")), fact("starts", num(o.generation))));
     boxes.Sources.replaceChildren(...(o.sources || []).map((s) => part(s.name, "", "", fact("address", s.address), fact("clients", s.connections), fact("received", num(s.received)), fact("refused", num(s.refused)))));
     boxes.Destinations.replaceChildren(...(o.destinations || []).map((d) => part(d.name, d.breaker === "closed" ? "ok" : "overdue", d.breaker === "closed" ? "healthy" : d.breaker,
-      fact("delivered", num(d.delivered)), fact("waiting", num(d.waiting)), fact("failed", num(d.failed)), fact("oldest waits", ago(d.oldest, state.now())), d.error && d.breaker !== "closed" ? fact("error", d.error) : null)));
+      fact("delivered", num(d.delivered)), fact("outbox", num(d.waiting)), fact("failed", num(d.failed)), fact("oldest waits", ago(d.oldest, state.now())), d.error && d.breaker !== "closed" ? fact("error", d.error) : null)));
     if (!(o.destinations || []).length) boxes.Destinations.replaceChildren(h("p", { class: "empty" }, t("No webhook is configured: events are kept, nobody is told.")));
     const held = Object.entries(o.held || {}).sort((a, b) => b[1] - a[1]);
     boxes["Held back"].replaceChildren(held.length ? facts(held.map(([k, n]) => fact(k, num(n)))) : h("p", { class: "empty" }, t("Nothing is held back.")));
@@ -115,7 +116,7 @@ function engine(state, get) {
       h("li", { class: "row" }, tag("overdue", d.reason), h("b", { class: "title" }, d.detail || d.topic || d.source), h("time", {}, when(d.at)), h("span", { class: "sub" }, dot(d.source, d.topic, d.key))))))
       : h("p", { class: "empty" }, t("No dead letter: every message was understood and delivered.")));
   };
-  return { el: h("div", { class: "cols even" }, Object.entries(boxes).map(([name, box]) => card(name, box))), update };
+  return { el: h("div", { class: "even" }, Object.entries(boxes).map(([name, box]) => card(name, box))), update };
 }
 
 export const pages = { live, leads, vehicles, engine };
