@@ -46,7 +46,7 @@ func newDemo(s *session) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&f.dir, "data", "./milepost-data", "`folder` of the demo: configuration, rules, state")
-	c.Flags().IntVar(&f.vehicles, "vehicles", 1000, "cars in the fleet")
+	c.Flags().IntVar(&f.vehicles, "vehicles", 300, "cars in the fleet")
 	c.Flags().Uint64Var(&f.seed, "seed", 1, "same seed, same fleet")
 	c.Flags().DurationVar(&f.kill, "kill", 0, "end the engine with kill -9 this `often`, and count what was lost")
 	c.Flags().IntVar(&f.count, "kills", 0, "with --kill: stop after this many; 0: until Ctrl-C")
@@ -252,7 +252,9 @@ func (s *session) banner(d *demoSetup, a app.Addresses) {
     mosquitto_pub -h %s -p %s -q 1 -t vehicles/%s/telemetry -m '%s'
     curl -s http://%s/api/v1/events -d '%s'
 
-`, d.world.Vehicles, a.HTTP, note(a.HTTP, ":8080"), a.MQTT, note(a.MQTT, ":1883"), d.dir, host, port, d.pasteVIN(), msg, a.HTTP, msg)
+  See it arrive: http://%s/#/vehicles/%s
+
+`, d.world.Vehicles, a.HTTP, note(a.HTTP, ":8080"), a.MQTT, note(a.MQTT, ":1883"), d.dir, host, port, d.pasteVIN(), msg, a.HTTP, msg, a.HTTP, d.pasteVIN())
 }
 
 // engineProcess is the engine as a process that can be killed.

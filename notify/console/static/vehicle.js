@@ -69,7 +69,7 @@ function items(v) {
     .map(([x, say]) => say(Math.abs(x)) + " " + t(x < 0 ? "over" : "left")).join(", ");
   const due = (i) => [i.due.km != null && km(i.due.km), i.due.date, i.due.hours != null && num(i.due.hours, 1) + " " + t("h")].filter(Boolean).join(" / ");
   return card("Maintenance", (v.items || []).length ? h("ul", { class: "items" }, v.items.map((i) => h("li", { class: "t-" + i.state, "data-item": i.id },
-    h("b", {}, pick(i.title, i.id)), tag(i.state, i.state), h("i", { class: "bar", part: Math.round(100 * progress(i)) }, h("i")),
+    h("b", {}, pick(i.title, i.id)), tag(i.state, i.state), h("i", { class: "meter", part: Math.round(100 * progress(i)) }, h("i")),
     h("span", { class: "note" }, left(i) || "–"), h("span", { class: "note" }, t("due at") + " " + (due(i) || "–") + (i.history ? " · " + t("assumed in order") : "")))))
     : h("p", { class: "empty" }, v.note || t("no plan")));
 }
