@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -270,6 +271,7 @@ func startEngineProcess(dir string, s *session) (*engineProcess, error) {
 	}
 	cmd := exec.Command(self, "demo", "--engine", "--data", dir) //nolint:noctx // it outlives no context: kill ends it
 	cmd.Stderr = s.Err
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the demo, which then stops it
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}

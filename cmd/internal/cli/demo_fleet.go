@@ -65,7 +65,7 @@ func runDemoFleet(ctx context.Context, d *demoSetup, a app.Addresses, logger zer
 	if err != nil {
 		return err
 	}
-	p, err := mqtt.NewPublisher(mqtt.PublisherOptions{URL: "tcp://" + a.MQTT, ClientID: "demo-fleet", Window: 2000, RetryMax: 300 * time.Millisecond, Logger: logger.Level(zerolog.ErrorLevel)})
+	p, err := mqtt.NewPublisher(mqtt.PublisherOptions{URL: "tcp://" + a.MQTT, ClientID: "demo-fleet", Window: 2000, RetryMax: 300 * time.Millisecond, WriteMax: 2 * time.Second, Logger: logger.Level(zerolog.ErrorLevel)})
 	if err != nil {
 		return err
 	}
