@@ -129,11 +129,3 @@ func (f *Follower) Lost() int {
 	}
 	return n
 }
-
-// View is the state of a partition.
-func (f *Follower) View(p log.Partition) state.View {
-	if p.Stream == log.Notices {
-		return state.ViewOf(f.notify[p.Shard])
-	}
-	return state.ViewOf(f.rules[p.Shard])
-}

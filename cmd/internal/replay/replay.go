@@ -208,6 +208,14 @@ func (r *Replay) notice(j int, rec *log.Record) error {
 	return nil
 }
 
+// View is the state of a partition.
+func (r *Replay) View(p log.Partition) state.View {
+	if p.Stream == log.Notices {
+		return state.ViewOf(r.notify[p.Shard])
+	}
+	return state.ViewOf(r.rules[p.Shard])
+}
+
 // Lines returns what left or was held, one line per event in order of creation.
 func (r *Replay) Lines() []Line { return r.lines.all }
 

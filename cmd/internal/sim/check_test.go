@@ -2,6 +2,8 @@ package sim
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,6 +15,7 @@ import (
 	"github.com/milepost-io/milepost/cmd/internal/app"
 	"github.com/milepost-io/milepost/cmd/internal/replay"
 	"github.com/milepost-io/milepost/ingest"
+	"github.com/milepost-io/milepost/notify"
 	"github.com/milepost-io/milepost/state"
 	"github.com/milepost-io/milepost/state/log"
 	"github.com/milepost-io/milepost/state/log/journal"
@@ -163,11 +166,12 @@ func (w *world) checkReceived(f *replay.Follower) {
 	for name := range w.to.got {
 		may[name], must[name] = map[string]bool{}, map[string]bool{}
 	}
+	recalled := recalled(w.t, f, w.shards)
 	for _, l := range f.Lines() {
 		may[toAll][l.ID], must[toAll][l.ID] = true, true
 		if l.Released > 0 {
 			may[l.To][l.ID] = true
-			must[l.To][l.ID] = l.Held == "" // else recalled before it was delivered, or as it was
+			must[l.To][l.ID] = !recalled[l.ID]
 		}
 	}
 	for name, got := range w.to.got {
@@ -184,33 +188,51 @@ func (w *world) checkReceived(f *replay.Follower) {
 	}
 }
 
-// again replays a journal's events from the outside on so many shards, with its rule sets at the same
-// places, and compares what happened to each event.
-func checkReplay(t *testing.T, fs vfs.FS, shards journal.Shards, want []replay.Line, until int64) {
+// recalled are the messages taken back from a former owner who had not got them everywhere (S46).
+func recalled(t *testing.T, f *replay.Follower, shards journal.Shards) map[string]bool {
 	t.Helper()
-	a := openArchive(t, fs)
-	var r *replay.Replay
-	var inForce []byte
-	for e, err := range a.All() {
+	out := map[string]bool{}
+	for i := range shards.Notices {
+		err := f.View(log.Partition{Stream: log.Notices, Shard: uint16(i)}).Rows(state.RowTimeline, "", func(_ string, value []byte) bool {
+			var e notify.TimelineEntry
+			if err := json.Unmarshal(value, &e); err != nil {
+				t.Errorf("timeline %s: %v", value, err)
+			}
+			if e.Reason == "owner_changed" {
+				out[e.ID] = true
+			}
+			return true
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		rec := &e.Record
+	}
+	return out
+}
+
+// checkReplay replays a journal's records from outside on so many shards, with its rule sets at the same
+// places, and compares what became of each event.
+func checkReplay(t *testing.T, fs vfs.FS, shards journal.Shards, want []replay.Line, until int64) {
+	t.Helper()
+	var r *replay.Replay
+	var inForce []byte
+	for _, e := range fromOutside(t, fs) {
+		rec, party := &e.Record, e.Partition.Stream == log.Notices
 		switch {
-		case rec.Kind == log.Control && !bytes.Equal(rec.Payload, inForce):
-			inForce = bytes.Clone(rec.Payload)
+		case rec.Kind == log.Control && bytes.Equal(rec.Payload, inForce): // another partition's
+		case rec.Kind == log.Control:
+			inForce = rec.Payload
 			r = activate(t, r, shards, rec)
-		case rec.Kind == log.Event:
-			in := &ingest.Record{
-				Key: bytes.Clone(rec.Key), Party: e.Partition.Stream == log.Notices, Types: ingest.Types(rec.Types), Arrival: rec.Arrival,
-				Source: string(rec.Source), Topic: string(rec.Topic), Codec: string(rec.Codec), Payload: bytes.Clone(rec.Payload),
+		default:
+			if party { // it came when all before had come to rest
+				if err := r.Advance(rec.Arrival); err != nil {
+					t.Fatal(err)
+				}
 			}
-			if in.Party {
-				err = r.Advance(rec.Arrival)
-			}
-			if err == nil {
-				err = r.Apply(in)
-			}
+			err := r.Apply(&ingest.Record{
+				Key: rec.Key, Party: party, Types: ingest.Types(rec.Types), Arrival: rec.Arrival, Source: string(rec.Source),
+				Topic: string(rec.Topic), Codec: string(rec.Codec), Payload: rec.Payload,
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -220,6 +242,23 @@ func checkReplay(t *testing.T, fs vfs.FS, shards journal.Shards, want []replay.L
 		t.Fatal(err)
 	}
 	compareLines(t, fmt.Sprintf("replay on %+v", shards), r.Lines(), want)
+}
+
+// fromOutside are a journal's events and control records by arrival: virtual time runs so fast that the
+// records of one group commit may be hours apart.
+func fromOutside(t *testing.T, fs vfs.FS) (out []journal.Entry) {
+	t.Helper()
+	for e, err := range openArchive(t, fs).All() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := &e.Record; r.Kind == log.Event || r.Kind == log.Control {
+			r.Key, r.Source, r.Topic, r.Codec, r.Payload = bytes.Clone(r.Key), bytes.Clone(r.Source), bytes.Clone(r.Topic), bytes.Clone(r.Codec), bytes.Clone(r.Payload)
+			out = append(out, e)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b journal.Entry) int { return cmp.Compare(a.Record.Arrival, b.Record.Arrival) })
+	return out
 }
 
 // compareLines: the same events, each with the same end. Which events of a car were recalled when it
