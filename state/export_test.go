@@ -1,6 +1,9 @@
 package state
 
 import (
+	"encoding/binary"
+	"errors"
+	"github.com/cockroachdb/pebble/v2"
 	"runtime"
 	"time"
 
@@ -104,3 +107,11 @@ func (w *SaverForTest) Abandon() {
 		w.batch.b.Close()
 	}
 }
+
+// SetFormatForTest makes the store one of another format.
+func (s *Store) SetFormatForTest(f uint32) error {
+	return errors.Join(s.db.Set(formatKey(), binary.BigEndian.AppendUint32(nil, f), pebble.NoSync), s.db.Flush())
+}
+
+// SetMaxOriginsForTest makes the memory of requests a small one.
+func SetMaxOriginsForTest(m *Machine, n int) { m.origins.max = n }

@@ -91,7 +91,7 @@ func (m *Machine) call() (text string, panicked bool) {
 		}
 		m.rollback()
 		if f, ok := r.(storeFailure); ok {
-			m.fail(f.err)
+			_ = m.fail(f.err)
 			return
 		}
 		text, panicked = fmt.Sprint(r), true

@@ -114,7 +114,7 @@ func (m *Machine) sweepNext() (key []byte, ok bool) {
 		}
 		var err error
 		if s.stored, err = m.opt.Backing.Keys(from, 4*m.opt.MaxSweep); err != nil {
-			m.fail(fmt.Errorf("state: sweep: %w", err))
+			_ = m.fail(fmt.Errorf("state: sweep: %w", err))
 			return nil, false
 		}
 		s.exhausted = len(s.stored) == 0
@@ -151,7 +151,7 @@ func (m *Machine) exists(key []byte) bool {
 		return false
 	})
 	if err != nil {
-		m.fail(err)
+		_ = m.fail(err)
 	}
 	return found
 }

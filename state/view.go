@@ -1,7 +1,7 @@
 package state
 
 import (
-	"fmt"
+	"errors"
 	"io"
 
 	"github.com/milepost-io/milepost/state/log"
@@ -62,7 +62,7 @@ func OpenOffline(o StoreOptions) (*Offline, error) {
 	}
 	m, err := offlineMachine(s)
 	if err != nil {
-		return nil, fmt.Errorf("%w (%v)", err, s.Close())
+		return nil, errors.Join(err, s.Close())
 	}
 	return &Offline{View{m}, s}, nil
 }
@@ -72,7 +72,7 @@ func (o *Offline) Close() error { return o.store.Close() }
 
 // offlineMachine is a Machine that stands at the stored position and never applies anything.
 func offlineMachine(s *Store) (*Machine, error) {
-	m := &Machine{opt: MachineOptions{Backing: s}, cache: newCache(), counters: map[counter]int64{}, rows: newRowBuffer()}
+	m := &Machine{opt: MachineOptions{Backing: s}, cache: newCache(), counters: map[counter]int64{}, rows: newRowBuffer(), origins: newOrigins()}
 	m.ctx.m = m
 	m.timers.less = m.timerLess
 	b, ok, err := s.Get(nil, positionKey())

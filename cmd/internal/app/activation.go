@@ -152,9 +152,7 @@ func (e *Engine) watchRules(ctx context.Context) error {
 		if err != nil {
 			continue // half-written or being replaced: the next look sees it whole
 		}
-		if e.cfg.Policy.Given {
-			files = append(files, policyFile(e.cfg))
-		}
+		files = append(files, policyFile(e.cfg)...)
 		e.rules.mu.Lock()
 		changed := digest(files) != e.rules.seen
 		e.rules.mu.Unlock()

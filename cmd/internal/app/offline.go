@@ -108,14 +108,15 @@ func (o *Offline) Vehicle(_ context.Context, vin string) (*rules.VehicleView, er
 	return showVehicle(s.View, vin, s.Clock(), o.rules, o.prog)
 }
 
-func (o *Offline) Timeline(_ context.Context, vin string, limit int) ([]TimelineEntry, error) {
+func (o *Offline) Timeline(_ context.Context, vin, lang string, limit int) ([]TimelineEntry, error) {
+	tell := newStory(lang, o.prog)
 	var out []TimelineEntry
 	var err error
 	for _, p := range o.parts {
 		if p.Stream == log.Events && o.shards[p] != o.at(log.Events, []byte(vin)) {
 			continue
 		}
-		if out, err = appendTimeline(out, o.shards[p].View, p.Stream, vin); err != nil {
+		if out, err = appendTimeline(out, tell, o.shards[p].View, p.Stream, vin); err != nil {
 			return nil, err
 		}
 	}

@@ -168,25 +168,39 @@ func (c *Core) feedRow(op *state.RowOp) {
 	}
 }
 
-// scanOutbox reads the outbox rows of all notify shards, for a dispatcher whose queue was full.
+// scanOutbox reads the outbox rows of all notify shards, for a dispatcher whose queue was full. A shard may
+// have applied records that are not durable yet; their rows are not told before they are (E4).
 func (c *Core) scanOutbox(ctx context.Context, prefix []byte, yield func(key, value []byte) bool) error {
-	more := true
 	for _, s := range c.shards {
-		if s.part.Stream != log.Notices || !more {
+		if s.part.Stream != log.Notices {
 			continue
 		}
+		var rows []state.RowOp
+		var end log.Offset
 		err := c.view(ctx, s, func(v state.View) error {
+			end = v.Position()
 			return v.Rows(state.RowOutbox, string(prefix), func(key string, value []byte) bool {
-				more = yield([]byte(key), value)
-				return more
+				rows = append(rows, state.RowOp{Key: key, Value: append([]byte{}, value...)})
+				return len(rows) < scanMost
 			})
 		})
 		if err != nil {
 			return err
 		}
+		if err := c.journal.WaitDurable(ctx, s.part, end); err != nil {
+			return err
+		}
+		for i := range rows {
+			if !yield([]byte(rows[i].Key), rows[i].Value) {
+				return nil
+			}
+		}
 	}
 	return nil
 }
+
+// scanMost bounds the rows of one shard held by a scan; the dispatcher scans again when it has room.
+const scanMost = 100_000
 
 // view runs a read between two records of a shard.
 func (c *Core) view(ctx context.Context, s *shard, fn func(state.View) error) error {
