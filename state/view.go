@@ -72,7 +72,7 @@ func (o *Offline) Close() error { return o.store.Close() }
 
 // offlineMachine is a Machine that stands at the stored position and never applies anything.
 func offlineMachine(s *Store) (*Machine, error) {
-	m := &Machine{opt: MachineOptions{Backing: s}, cache: newCache(), counters: map[counter]int64{}, rows: newRowBuffer()}
+	m := &Machine{opt: MachineOptions{Backing: s}, cache: newCache(), counters: map[counter]int64{}, rows: newRowBuffer(), origins: newOrigins()}
 	m.ctx.m = m
 	m.timers.less = m.timerLess
 	b, ok, err := s.Get(nil, positionKey())
