@@ -13,6 +13,8 @@ import (
 const (
 	// batchRecords is how many records are read, and their missing documents fetched, at once.
 	batchRecords = 1024
+	// busyPoll is how many records are applied between two looks at what the workers have answered.
+	busyPoll = 64
 	// idleDrain is how many entries of a write-back are encoded at once while there are no records.
 	idleDrain = 256
 	// maxAhead is how far a record may be ahead of the wall clock, in ms (E9).
@@ -170,7 +172,7 @@ func (r *run) wait(ctx context.Context, timer <-chan time.Time, records bool) er
 		r.records.busy = false
 		if res.err != nil {
 			if ctx.Err() != nil {
-				return nil
+				return nil //nolint:nilerr // told to stop
 			}
 			return r.wrap("read", res.err)
 		}
@@ -221,10 +223,47 @@ func (r *run) consume(ctx context.Context, off log.Offset, recs []log.Record) er
 			r.answer(q)
 		default:
 		}
+		if i%busyPoll == busyPoll-1 {
+			if err := r.heard(); err != nil {
+				return err
+			}
+		}
 	}
 	r.applied.set(r.m.Position())
 	r.feed()
+	if err := r.heard(); err != nil {
+		return err
+	}
 	return r.housekeep()
+}
+
+// heard takes in what the workers have answered, without waiting. A shard with a backlog never waits, and
+// its write-backs must go on all the same: a kill during a long replay costs no more than any other.
+func (r *run) heard() error {
+	select {
+	case err := <-r.commits.out:
+		if err := r.committed(err); err != nil {
+			return err
+		}
+	default:
+	}
+	select {
+	case err := <-r.flushes.out:
+		if err := r.flushedTo(err); err != nil {
+			return err
+		}
+	default:
+	}
+	select {
+	case err := <-r.durable.out:
+		r.durable.busy = false
+		if err != nil {
+			return r.wrap("wait for the log", err)
+		}
+		r.feed()
+	default:
+	}
+	return r.writeBack()
 }
 
 // apply applies a record and appends what it handed over, in order.

@@ -19,7 +19,7 @@ func newVehicle(s *session) *cobra.Command {
 	show := &cobra.Command{
 		Use:   "show VIN",
 		Short: "What is known of one vehicle",
-		Args:  cobra.ExactArgs(1),
+		Args:  positional("VIN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			v, err := ask(cmd.Context(), s, func(ctx context.Context, a app.Admin) (*rules.VehicleView, error) { return a.Vehicle(ctx, args[0]) })
 			if err != nil {
@@ -36,10 +36,10 @@ func newVehicle(s *session) *cobra.Command {
 	timeline := &cobra.Command{
 		Use:   "timeline VIN",
 		Short: "One vehicle's story, newest first",
-		Args:  cobra.ExactArgs(1),
+		Args:  positional("VIN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := ask(cmd.Context(), s, func(ctx context.Context, a app.Admin) ([]app.TimelineEntry, error) {
-				return a.Timeline(ctx, args[0], limit)
+				return a.Timeline(ctx, args[0], "en", limit)
 			})
 			if err != nil {
 				return err
@@ -48,11 +48,7 @@ func newVehicle(s *session) *cobra.Command {
 				return s.encode(t)
 			}
 			for _, e := range t {
-				held := ""
-				if e.Held != "" {
-					held = "  [" + e.Held + "]"
-				}
-				fmt.Fprintf(s.Out, "%s  %s%s\n", time.UnixMilli(e.Time).UTC().Format(time.RFC3339), e.Text, held)
+				fmt.Fprintf(s.Out, "%s  %s\n", time.UnixMilli(e.Time).UTC().Format(time.RFC3339), e.Text)
 			}
 			return nil
 		},
