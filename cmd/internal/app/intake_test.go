@@ -76,12 +76,10 @@ type runningCore struct {
 	done chan error
 }
 
-func runCore(t *testing.T, fs state.FS) *runningCore {
+func runCore(t *testing.T, o CoreOptions) *runningCore {
 	t.Helper()
-	c, err := OpenCore(CoreOptions{
-		Data: "/data", FS: fs, Shards: journal.Shards{Events: 2, Notices: 2}, Keep: time.Hour, MaxBytes: 1 << 30,
-		Cache: 1 << 20, WriteBack: time.Millisecond, Logger: zerolog.Nop(),
-	})
+	o.Shards, o.Keep, o.MaxBytes, o.Cache, o.Logger = journal.Shards{Events: 2, Notices: 2}, time.Hour, 1<<30, 1<<20, zerolog.Nop()
+	c, err := OpenCore(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +147,7 @@ func TestRequestSentTwice(t *testing.T) {
 	fs := vfs.NewCrashableMem()
 	const body = `[{"type":"telemetry","vin":"V1","signals":{"odometer":1}},{"type":"telemetry","vin":"V1","signals":{"odometer":1}},` +
 		`{"type":"telemetry","vin":"V2","signals":{"odometer":2}},{"type":"party","id":"O1","role":"owner"}]`
-	c := runCore(t, fs)
+	c := runCore(t, CoreOptions{Data: "/data", FS: fs, WriteBack: time.Millisecond})
 	want := [4]uint64{4, 0, 0, 0}
 	expect := func(what string, got [4]uint64) {
 		t.Helper()
@@ -166,13 +164,13 @@ func TestRequestSentTwice(t *testing.T) {
 	expect("no key", c.post("", body))
 
 	c.close()
-	c = runCore(t, fs)
+	c = runCore(t, CoreOptions{Data: "/data", FS: fs, WriteBack: time.Millisecond})
 	want[state.Duplicate] += 4
 	expect("after a stop", c.post("k1", body))
 
 	crashed := fs.CrashClone(vfs.CrashCloneCfg{})
 	c.close()
-	c = runCore(t, crashed)
+	c = runCore(t, CoreOptions{Data: "/data", FS: crashed, WriteBack: time.Millisecond})
 	want[state.Duplicate] += 4
 	expect("after a power cut", c.post("k2", body))
 	if n := c.Received(); n != want[state.Applied]+want[state.Duplicate] {
