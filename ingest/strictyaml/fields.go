@@ -23,7 +23,7 @@ type Keys struct {
 // that n is no map.
 func (r *Reader) Fields(n *Node, k Keys) map[string]*Node {
 	if n.Kind != Map {
-		r.At(n, fmt.Sprintf("%s is %s", k.What, n.Kind), "a map with the keys "+strings.Join(k.Known, ", "))
+		r.At(n, fmt.Sprintf("%s is %s", k.What, n.Kind), "a map with "+keys(k.Known))
 		return nil
 	}
 	out := make(map[string]*Node, len(n.Fields))
@@ -34,14 +34,27 @@ func (r *Reader) Fields(n *Node, k Keys) map[string]*Node {
 		case slices.Contains(k.Later, f.Name):
 			r.At(f.Key, fmt.Sprintf("%q is not in this version", f.Name), "")
 		default:
-			p := r.At(f.Key, fmt.Sprintf("unknown key %q in %s", f.Name, k.What), oneOf(k.Known))
+			p := r.At(f.Key, fmt.Sprintf("unknown key %q in %s", f.Name, k.What), anyOf(k.Known))
 			p.Nearest = nearest.Word(f.Name, k.Known)
 		}
 	}
 	return out
 }
 
-func oneOf(names []string) string { return "one of " + strings.Join(names, ", ") }
+func keys(names []string) string {
+	if len(names) == 1 {
+		return "the key " + names[0]
+	}
+	return "the keys " + strings.Join(names, ", ")
+}
+
+// anyOf lists what may stand in a place.
+func anyOf(names []string) string {
+	if len(names) == 1 {
+		return names[0]
+	}
+	return "one of " + strings.Join(names, ", ")
+}
 
 // List returns the items of a list.
 func (r *Reader) List(n *Node, what string) []*Node {
@@ -70,9 +83,9 @@ func (r *Reader) Choice(n *Node, what string, known, later []string) (string, bo
 	case slices.Contains(known, s):
 		return s, true
 	case slices.Contains(later, s):
-		r.At(n, fmt.Sprintf("%q is not in this version", s), oneOf(known))
+		r.At(n, fmt.Sprintf("%q is not in this version", s), anyOf(known))
 	default:
-		r.At(n, fmt.Sprintf("%s is %q", what, s), oneOf(known)).Nearest = nearest.Word(s, known)
+		r.At(n, fmt.Sprintf("%s is %q", what, s), anyOf(known)).Nearest = nearest.Word(s, known)
 	}
 	return "", false
 }
@@ -80,7 +93,7 @@ func (r *Reader) Choice(n *Node, what string, known, later []string) (string, bo
 // Flag returns true or false.
 func (r *Reader) Flag(n *Node, what string) bool {
 	if n.Kind != Bool {
-		r.At(n, fmt.Sprintf("%s is %s", what, n.seen()), "true or false")
+		r.At(n, fmt.Sprintf("%s is %s", what, n), "true or false")
 	}
 	return n.Kind == Bool && n.Text == "true"
 }
@@ -93,7 +106,7 @@ func (r *Reader) Number(n *Node, what string, low, high float64) (float64, bool)
 		if !math.IsInf(low, 0) || !math.IsInf(high, 0) {
 			expected = fmt.Sprintf("a number from %s to %s", shortNumber(low), shortNumber(high))
 		}
-		r.At(n, fmt.Sprintf("%s is %s", what, n.seen()), expected)
+		r.At(n, fmt.Sprintf("%s is %s", what, n), expected)
 		return 0, false
 	}
 	return v, true
@@ -106,7 +119,7 @@ func shortNumber(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) 
 func (r *Reader) Whole(n *Node, what string, low, high int) (int, bool) {
 	v, err := strconv.Atoi(n.Text)
 	if n.Kind != Int || err != nil || v < low || v > high {
-		r.At(n, fmt.Sprintf("%s is %s", what, n.seen()), fmt.Sprintf("a whole number from %d to %d", low, high))
+		r.At(n, fmt.Sprintf("%s is %s", what, n), fmt.Sprintf("a whole number from %d to %d", low, high))
 		return 0, false
 	}
 	return v, true
@@ -116,17 +129,8 @@ func (r *Reader) Whole(n *Node, what string, low, high int) (int, bool) {
 func (r *Reader) Duration(n *Node, what string) (time.Duration, bool) {
 	d, ok := ParseDuration(n.Text)
 	if n.Kind != Text || !ok {
-		r.At(n, fmt.Sprintf("%s is %s", what, n.seen()), "a whole number with s, m, h, d or w, such as 30s or 7d")
+		r.At(n, fmt.Sprintf("%s is %s", what, n), "a whole number with s, m, h, d or w, such as 30s or 7d")
 		return 0, false
 	}
 	return d, true
-}
-
-// seen shows a value in a message: a scalar as it stands, the rest by kind.
-func (n *Node) seen() string {
-	switch n.Kind {
-	case Text, Int, Float, Bool:
-		return strconv.Quote(n.Text)
-	}
-	return n.Kind.String()
 }

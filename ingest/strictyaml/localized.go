@@ -15,7 +15,11 @@ type Localized struct {
 // Localized returns a map of text by language, in the order of the file.
 func (r *Reader) Localized(n *Node, what string) []Localized {
 	if n.Kind != Map || len(n.Fields) == 0 {
-		r.At(n, fmt.Sprintf("%s is %s", what, n.Kind), "text by language, such as {en: …, zh: …}")
+		found := n.Kind.String()
+		if n.Kind == Map {
+			found = "empty"
+		}
+		r.At(n, what+" is "+found, "text by language, such as {en: …, zh: …}")
 		return nil
 	}
 	var out []Localized

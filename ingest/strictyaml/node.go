@@ -3,6 +3,7 @@ package strictyaml
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -50,6 +51,15 @@ type Field struct {
 	// Key is the name with its place.
 	Key   *Node
 	Value *Node
+}
+
+// String shows a value in a message: a scalar as it stands, in quotes, the rest by kind.
+func (n *Node) String() string {
+	switch n.Kind {
+	case Text, Int, Float, Bool:
+		return strconv.Quote(n.Text)
+	}
+	return n.Kind.String()
 }
 
 // Place is where a value stands: "file:line:column".
