@@ -75,10 +75,7 @@ func checkStores(t *testing.T, fs vfs.FS) *replay.Follower {
 	a := openArchive(t, fs)
 	stores := map[log.Partition]*state.Offline{}
 	for _, p := range partitions(a.Shards()) {
-		s, err := state.OpenOffline(state.StoreOptions{Dir: app.StoreDir(dataDir, p), FS: fs, Cache: 1 << 20})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := openStopped(t, fs, p, a.ID(), a.Shards())
 		defer s.Close()
 		stores[p] = s
 	}
@@ -293,17 +290,32 @@ func compareLines(t *testing.T, what string, got, want []replay.Line) {
 	}
 }
 
+// openStopped opens the store of a stopped shard at its stored position.
+func openStopped(t *testing.T, fs vfs.FS, p log.Partition, id log.ID, shards journal.Shards) *state.Offline {
+	t.Helper()
+	events, notices, err := replay.NewSteps(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := state.MachineOptions{Step: events, Stage: p.Stream, Shard: p.Shard, LogID: id, Receivers: shards.Notices}
+	if p.Stream == log.Notices {
+		m.Step, m.Senders = notices, shards.Events
+	}
+	s, err := state.OpenOffline(state.StoreOptions{Dir: app.StoreDir(dataDir, p), FS: fs, Cache: 1 << 20}, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // stories is all that the timelines say of the records below ends.
 func (w *world) stories(ends map[log.Partition]log.Offset) string {
 	w.t.Helper()
 	var b strings.Builder
 	for _, p := range partitions(w.shards) {
-		s, err := state.OpenOffline(state.StoreOptions{Dir: app.StoreDir(dataDir, p), FS: w.mem, Cache: 1 << 20})
-		if err != nil {
-			w.t.Fatal(err)
-		}
+		s := openStopped(w.t, w.mem, p, openArchive(w.t, w.mem).ID(), w.shards)
 		defer s.Close()
-		err = s.Rows(state.RowTimeline, "", func(key string, value []byte) bool {
+		err := s.Rows(state.RowTimeline, "", func(key string, value []byte) bool {
 			if off, ok := state.RowOffset(key); ok && off < ends[p] {
 				fmt.Fprintf(&b, "%s/%d %q %s\n", p.Stream, p.Shard, key, value)
 			}
