@@ -31,15 +31,6 @@ func TestPeek(t *testing.T) {
 	}
 }
 
-func catalogue(t *testing.T) []byte {
-	t.Helper()
-	text, err := os.ReadFile("../../../ingest/signals.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
 func TestRandom(t *testing.T) {
 	cat := catalogue(t)
 	from, n := 1, 30

@@ -134,18 +134,13 @@ func (v *vehicle) nextDay(after int64) int64 {
 	return t
 }
 
-// timers runs what is due for a vehicle at one moment: the day first, then the hour.
+// timers runs what is due for a vehicle at one moment, as one step.
 func (w *world) timers(v *vehicle, at int64) {
-	if v.nextDay(at-1) == at {
-		s := v.newStep(at, at)
-		s.timer = true
-		w.finish(s)
-	}
-	if w.set.hasHourly && at%hour == 0 {
-		s := v.newStep(at, at)
-		s.timer, s.hour = true, true
-		w.finish(s)
-	}
+	s := v.newStep(at, at)
+	s.timer = true
+	s.day = v.nextDay(at-1) == at
+	s.hour = w.set.hasHourly && at%hour == 0
+	w.finish(s)
 }
 
 // take applies one record: quarantine, duplicate, late, applied, in this order (S6).
@@ -245,7 +240,7 @@ func (w *world) party(r *record) string {
 func (w *world) finish(s *step) {
 	v := s.v
 	events := s.odometerEvents()
-	if !s.hour {
+	if !s.timer || s.day {
 		events = append(events, s.maintenance()...)
 	}
 	if s.activation {
