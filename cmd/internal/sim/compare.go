@@ -92,8 +92,8 @@ func known(all []oracle.Line, i int) {
 		slices.SortFunc(all[i].Items, func(a, b oracle.Item) int { return strings.Compare(a.ID, b.ID) })
 		all[i].Alert = ""
 	}
-	if i < len(all) && all[i].Reason == "cleared" && all[i].Type == "milepost.lead.closed" {
-		all[i].Reason = "serviced"
+	if i < len(all) && all[i].Type == "milepost.lead.closed" {
+		all[i].Reason = ""
 	}
 }
 
@@ -137,6 +137,14 @@ func Shrink(s *Scenario, fails func(*Scenario) bool) *Scenario {
 				} else {
 					i += chunk
 				}
+			}
+		}
+		for i := range s.Reloads {
+			smaller := *s
+			smaller.Reloads = append(append([]oracle.Reload{}, s.Reloads[:i]...), s.Reloads[i+1:]...)
+			if fails(&smaller) {
+				s, changed = &smaller, true
+				break
 			}
 		}
 		for i := 0; i < len(s.Files); i++ {

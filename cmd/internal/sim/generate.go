@@ -33,7 +33,11 @@ func Generate(seed uint64) *Scenario {
 	}
 	if g.chance(3) && n > 10 {
 		for range 1 + g.IntN(2) {
-			g.scenario.Reloads = append(g.scenario.Reloads, oracle.Reload{Before: len(g.scenario.Lines) / (1 + g.IntN(4)), Files: g.ruleFiles()})
+			files := g.ruleFiles()
+			if keep := g.IntN(3); keep < 2 {
+				files[keep] = g.scenario.Files[keep]
+			}
+			g.scenario.Reloads = append(g.scenario.Reloads, oracle.Reload{Before: len(g.scenario.Lines) / (1 + g.IntN(4)), Files: files})
 		}
 		slices.SortFunc(g.scenario.Reloads, func(a, b oracle.Reload) int { return a.Before - b.Before })
 	}

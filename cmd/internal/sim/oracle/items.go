@@ -134,7 +134,7 @@ func (s *step) reason() string {
 	case len(s.reasons) > 0:
 		return s.reasons[0]
 	case s.activation:
-		return "rule"
+		return "plan_changed"
 	case s.newProfile:
 		return "profile_changed"
 	}

@@ -45,14 +45,20 @@ func Run(in Input) (Result, error) {
 		parties: map[string]map[string]any{}, namedBy: map[string]map[string]any{}, partyOf: map[string][]*record{},
 		dayCache: map[string]int64{}, zones: map[string]*time.Location{},
 	}
-	reloads := in.Reloads
-	for i, r := range read(in.Lines, catalogue) {
-		for len(reloads) > 0 && reloads[0].Before == i {
-			if err := w.reload(reloads[0].Files, catalogue, in.Zone); err != nil {
+	records := read(in.Lines, catalogue)
+	for i := range len(records) + 1 {
+		for _, r := range in.Reloads {
+			if r.Before != i {
+				continue
+			}
+			if err := w.reload(r.Files, catalogue, in.Zone); err != nil {
 				return Result{}, err
 			}
-			reloads = reloads[1:]
 		}
+		if i == len(records) {
+			break
+		}
+		r := records[i]
 		w.advance(r.arrival)
 		fate := w.take(r)
 		w.fates = append(w.fates, fate)
