@@ -77,16 +77,3 @@ func TestS5Fingerprint(t *testing.T) {
 		t.Error("white space makes no difference")
 	}
 }
-
-func TestParseHold(t *testing.T) {
-	for text, want := range map[string]int64{"1s": 1000, "10m": 600_000, "2h": 7_200_000, "3d": 259_200_000, "1w": 604_800_000} {
-		if got, ok := parseHold(text); !ok || got != want {
-			t.Errorf("%s is %d ms, %v", text, got, ok)
-		}
-	}
-	for _, text := range []string{"", "m", "10", "0s", "-1s", "+1s", "1.5h", "10 m", "1y", "99999999999999999w", "5300w"} {
-		if got, ok := parseHold(text); ok {
-			t.Errorf("%q is %d ms", text, got)
-		}
-	}
-}

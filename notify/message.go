@@ -154,6 +154,9 @@ func (t *turn) holdReason(e *rules.Event) string {
 // hold says that an event does not go to its owner, and why. id is the event whose line carries the
 // reason: the opening's own, or the first of a group.
 func (t *turn) hold(m *message, id, reason string) {
+	if m.View == nil && m.Event != nil {
+		t.recordUnlisted(id, m.Event.Type, stateHeld, reason)
+	}
 	m.Due, m.Event = 0, nil
 	if m.View != nil {
 		m.View.State, m.View.Held, m.View.Due = stateHeld, reason, 0
@@ -248,6 +251,9 @@ func (t *turn) deliver(m *message, a Audience, endpoints []string, e *rules.Even
 	t.observe(Observation{Op: Released, ID: e.ID})
 	if len(endpoints) > 0 {
 		t.send(m, a, endpoints, e, t.body(e, a))
+	}
+	if m.View == nil {
+		t.recordUnlisted(e.ID, e.Type, stateSent, "")
 	}
 	t.record(m)
 }

@@ -72,6 +72,11 @@ func (t *turn) record(m *message) {
 	})
 }
 
+// recordUnlisted is record for an owner's message that newer ones have pushed out of the list.
+func (t *turn) recordUnlisted(id, typ, state, reason string) {
+	t.story(&TimelineEntry{At: t.now, Kind: "message", ID: id, Type: typ, Party: t.v.Facts.Owner, To: "owner", State: state, Reason: reason})
+}
+
 func (t *turn) story(e *TimelineEntry) {
 	t.c.AddRow(state.RowTimeline, append([]byte(t.vin), 0), row(e))
 }

@@ -16,6 +16,7 @@ type ReadModel struct {
 	messages map[string]MessageView // by row key
 	order    []string               // message row keys by Created, oldest first
 	held     map[string]int
+	closed   int // leads in memory that are closed
 	waiting  int
 	subs     map[*Subscription]struct{}
 }
@@ -46,6 +47,9 @@ func (m *ReadModel) Apply(key string, value []byte) {
 
 func (m *ReadModel) lead(key string, value []byte) {
 	var v LeadView
+	if m.leads[key].State == leadClosed {
+		m.closed--
+	}
 	if value == nil {
 		delete(m.leads, key)
 		return
@@ -54,7 +58,10 @@ func (m *ReadModel) lead(key string, value []byte) {
 		return
 	}
 	m.leads[key] = v
-	if len(m.leads) > 2*closedKept {
+	if v.State == leadClosed {
+		m.closed++
+	}
+	if m.closed > 2*closedKept {
 		m.forgetClosed()
 	}
 	for s := range m.subs {
@@ -66,13 +73,14 @@ func (m *ReadModel) lead(key string, value []byte) {
 func (m *ReadModel) forgetClosed() {
 	var closed []string
 	for k, v := range m.leads {
-		if v.State == "closed" {
+		if v.State == leadClosed {
 			closed = append(closed, k)
 		}
 	}
 	sort.Slice(closed, func(i, j int) bool { return m.leads[closed[i]].Updated < m.leads[closed[j]].Updated })
 	for _, k := range closed[:max(0, len(closed)-closedKept)] {
 		delete(m.leads, k)
+		m.closed--
 	}
 }
 
@@ -122,7 +130,7 @@ func (m *ReadModel) Leads(all bool, limit int) []LeadView {
 	defer m.mu.Unlock()
 	out := make([]LeadView, 0, len(m.leads))
 	for _, v := range m.leads {
-		if all || v.State != "closed" {
+		if all || v.State != leadClosed {
 			out = append(out, v)
 		}
 	}

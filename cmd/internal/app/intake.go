@@ -42,27 +42,30 @@ func (in *intake) door(p log.Partition) *partIntake { return &in.parts[p.Stream-
 // append stamps one record and appends it. The engine's own records (ticks, results, control) take
 // this way too.
 func (in *intake) append(p log.Partition, rec *log.Record, ack log.Ack) (log.Offset, error) {
-	d := in.door(p)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	rec.Arrival = in.clock.Now()
 	one := [1]log.Record{*rec}
-	off, err := in.log.Append(p, one[:], ack)
-	if err == nil && rec.Kind == log.Event && p.Stream == log.Events {
-		d.heard.note(rec.Key, rec.Arrival, uint64(off))
-	}
-	return off, err
+	return in.appendAll(p, one[:], ack)
 }
 
-// appendAll stamps and appends records that belong together: all of them survive a crash, or none.
-func (in *intake) appendAll(p log.Partition, recs []log.Record) (log.Offset, error) {
+// appendAll stamps and appends records that belong together: they have one arrival, and all of them
+// survive a crash, or none.
+func (in *intake) appendAll(p log.Partition, recs []log.Record, ack log.Ack) (log.Offset, error) {
 	d := in.door(p)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	now := in.clock.Now()
 	for i := range recs {
-		recs[i].Arrival = in.clock.Now()
+		recs[i].Arrival = now
 	}
-	return in.log.Append(p, recs, log.Ack{})
+	off, err := in.log.Append(p, recs, ack)
+	if err != nil || p.Stream != log.Events {
+		return off, err
+	}
+	for i := range recs {
+		if recs[i].Kind == log.Event {
+			d.heard.note(recs[i].Key, now, uint64(off)+uint64(i))
+		}
+	}
+	return off, nil
 }
 
 // recent lists the vehicles heard last, in no order.
@@ -78,7 +81,8 @@ func (in *intake) recent() []heard {
 }
 
 // Take implements ingest.Sink. Records of one call may go to several partitions; the source is told once,
-// when the last of them is durable.
+// when the last of them is durable. Those of one partition go in together: a request of which a crash had
+// left a part would be taken for a repetition when it is sent again, and the rest of it lost (S5, E4).
 func (in *intake) Take(recs []ingest.Record, ack ingest.Acker, id uint64) error {
 	select {
 	case <-in.open:
@@ -91,33 +95,63 @@ func (in *intake) Take(recs []ingest.Record, ack ingest.Acker, id uint64) error 
 		}
 		return nil
 	}
+	if len(recs) == 1 {
+		p, rec := in.route(&recs[0])
+		to := log.Ack{}
+		if ack != nil {
+			to = log.Ack{To: ack, ID: id}
+		}
+		_, err := in.append(p, &rec, to)
+		return err
+	}
+	groups := in.group(recs)
 	to := log.Ack{}
-	switch {
-	case ack == nil:
-	case len(recs) == 1:
-		to = log.Ack{To: ack, ID: id}
-	default:
+	if ack != nil {
 		all := &joint{to: ack, id: id}
-		all.left.Store(int32(len(recs)))
+		all.left.Store(int32(len(groups)))
 		to = log.Ack{To: all}
 	}
-	for i := range recs {
-		r := &recs[i]
-		stream := log.Events
-		if r.Party {
-			stream = log.Notices
-		}
-		p := log.Partition{Stream: stream, Shard: log.ShardOf(r.Key, in.log.Shards(stream))}
-		rec := log.Record{
-			Kind: log.Event, Oversize: r.Oversize, Types: uint32(r.Types), Key: r.Key,
-			Source: []byte(r.Source), Topic: []byte(r.Topic), Origin: []byte(r.Origin), Seq: r.Seq,
-			Codec: []byte(r.Codec), Payload: r.Payload,
-		}
-		if _, err := in.append(p, &rec, to); err != nil {
+	for _, g := range groups {
+		if _, err := in.appendAll(g.part, g.recs, to); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// group is the records of one call for one partition, in their order.
+type group struct {
+	part log.Partition
+	recs []log.Record
+}
+
+func (in *intake) group(recs []ingest.Record) []group {
+	var groups []group
+	at := map[log.Partition]int{}
+	for i := range recs {
+		p, rec := in.route(&recs[i])
+		g, ok := at[p]
+		if !ok {
+			g = len(groups)
+			at[p] = g
+			groups = append(groups, group{part: p})
+		}
+		groups[g].recs = append(groups[g].recs, rec)
+	}
+	return groups
+}
+
+// route makes the log's record and finds its partition.
+func (in *intake) route(r *ingest.Record) (log.Partition, log.Record) {
+	stream := log.Events
+	if r.Party {
+		stream = log.Notices
+	}
+	return log.Partition{Stream: stream, Shard: log.ShardOf(r.Key, in.log.Shards(stream))}, log.Record{
+		Kind: log.Event, Oversize: r.Oversize, Types: uint32(r.Types), Key: r.Key,
+		Source: []byte(r.Source), Topic: []byte(r.Topic), Origin: []byte(r.Origin), Seq: r.Seq,
+		Codec: []byte(r.Codec), Payload: r.Payload,
+	}
 }
 
 // joint tells a source once, when the last of several appends has been answered.
