@@ -52,6 +52,8 @@ func differ(engine, oracle_ []oracle.Line) *Difference {
 	byOracle, more := byVehicle(oracle_)
 	for _, vin := range append(vins, more...) {
 		e, o := byEngine[vin], byOracle[vin]
+		ended(e)
+		ended(o)
 		for i := range max(len(e), len(o)) {
 			if tolerant {
 				known(e, i)
@@ -92,8 +94,23 @@ func known(all []oracle.Line, i int) {
 		slices.SortFunc(all[i].Items, func(a, b oracle.Item) int { return strings.Compare(a.ID, b.ID) })
 		all[i].Alert = ""
 	}
-	if i < len(all) && all[i].Reason == "cleared" && all[i].Type == "milepost.lead.closed" {
-		all[i].Reason = "serviced"
+	if i < len(all) && all[i].Type == "milepost.lead.closed" {
+		all[i].Reason = ""
+	}
+}
+
+// ended sorts the alerts that one reload ends: a removed rule has no position any more (S7, S48).
+func ended(all []oracle.Line) {
+	byReload := func(l oracle.Line) bool { return l.Reason == "rule_removed" || l.Reason == "rule_changed" }
+	for i := 0; i < len(all); i++ {
+		j := i
+		for j < len(all) && byReload(all[j]) && all[j].Time == all[i].Time {
+			j++
+		}
+		if j > i {
+			slices.SortStableFunc(all[i:j], func(a, b oracle.Line) int { return strings.Compare(a.Rule, b.Rule) })
+			i = j - 1
+		}
 	}
 }
 
@@ -137,6 +154,14 @@ func Shrink(s *Scenario, fails func(*Scenario) bool) *Scenario {
 				} else {
 					i += chunk
 				}
+			}
+		}
+		for i := range s.Reloads {
+			smaller := *s
+			smaller.Reloads = append(append([]oracle.Reload{}, s.Reloads[:i]...), s.Reloads[i+1:]...)
+			if fails(&smaller) {
+				s, changed = &smaller, true
+				break
 			}
 		}
 		for i := 0; i < len(s.Files); i++ {

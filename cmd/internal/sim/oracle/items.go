@@ -67,6 +67,7 @@ func (s *step) maintenance() []*event {
 					it.level = levelOK
 				}
 				v.cancels[t.ID] = 0
+				it.floor = [dimCount]int{} // the history is no longer assumed
 				s.wasOK[t.ID] = true
 			}
 			level := v.level(p, t, it, s.clock)
@@ -133,7 +134,7 @@ func (s *step) reason() string {
 	case len(s.reasons) > 0:
 		return s.reasons[0]
 	case s.activation:
-		return "rule"
+		return "plan_changed"
 	case s.newProfile:
 		return "profile_changed"
 	}
