@@ -1,6 +1,9 @@
 package state
 
 import (
+	"encoding/binary"
+	"errors"
+	"github.com/cockroachdb/pebble/v2"
 	"runtime"
 	"time"
 
@@ -103,4 +106,9 @@ func (w *SaverForTest) Abandon() {
 	if w.batch != nil {
 		w.batch.b.Close()
 	}
+}
+
+// SetFormatForTest makes the store one of another format.
+func (s *Store) SetFormatForTest(f uint32) error {
+	return errors.Join(s.db.Set(formatKey(), binary.BigEndian.AppendUint32(nil, f), pebble.NoSync), s.db.Flush())
 }

@@ -45,6 +45,9 @@ func TestCrash(t *testing.T) {
 						w.log.Sync(-1)
 					}
 				}
+				if rng.IntN(2) == 0 {
+					w.linger()
+				}
 				w.crash(rng)
 				w.open()
 			}

@@ -182,6 +182,17 @@ func (w *world) flush(rng *rand.Rand) {
 	}
 }
 
+// linger gives the shards the time to write back what they may.
+func (w *world) linger() {
+	for range 50 {
+		for _, r := range w.shards {
+			if err := r.Query(context.Background(), func(state.View) {}); err != nil {
+				w.t.Fatalf("shard %v: %v", r.part, err)
+			}
+		}
+	}
+}
+
 func (w *world) randomEvents(rng *rand.Rand, n int) {
 	for range n {
 		k := rng.IntN(60)

@@ -116,9 +116,6 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	sink := newAutoSink(t, 0)
 	b, _ := start(t, Options{Sink: sink, Window: 65535, WriteTimeout: 200 * time.Millisecond})
 	slow := connect(t, b, "slow")
-	if err := slow.Conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
-		t.Fatal(err)
-	}
 	flooded := make(chan struct{})
 	go func() {
 		defer close(flooded)

@@ -14,8 +14,8 @@ import (
 	"github.com/milepost-io/milepost/state/log"
 )
 
-func (e *Engine) parts() []log.Partition {
-	return partitions(e.journal.Shards(log.Events), e.journal.Shards(log.Notices))
+func (c *Core) parts() []log.Partition {
+	return partitions(c.journal.Shards(log.Events), c.journal.Shards(log.Notices))
 }
 
 // shardAt is the shard of a partition, nil when there is none.

@@ -92,19 +92,9 @@ func (e *Engine) Timeline(ctx context.Context, vin, lang string, limit int) ([]T
 	return newestFirst(out, limit), nil
 }
 
-// rowOrder is the length of what state.Context.AddRow appends to a prefix.
-const rowOrder = 12
-
 // appendTimeline reads one shard's rows about a vehicle.
 func appendTimeline(out []TimelineEntry, tell *story, v state.View, stream log.Stream, vin string) ([]TimelineEntry, error) {
-	prefix := vin
-	if stream == log.Notices {
-		prefix += "\x00"
-	}
-	err := v.Rows(state.RowTimeline, prefix, func(key string, value []byte) bool {
-		if len(key) != len(prefix)+rowOrder { // another vehicle whose id begins with this one
-			return true
-		}
+	err := v.Rows(state.RowTimeline, string(rules.TimelinePrefix([]byte(vin))), func(_ string, value []byte) bool {
 		if e, ok := tell.entry(stream, value); ok {
 			out = append(out, e)
 		}

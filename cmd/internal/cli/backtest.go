@@ -31,7 +31,7 @@ func newBacktest(s *session) *cobra.Command {
 		Long: "Runs recorded events through the steps that serve, with one clock for the whole input.\n" +
 			"The input is NDJSON, one event a line with an optional arrival (.zst too), or the journal of a data folder.\n" +
 			"--out gets one JSON line per event that would have left or was held, in order of creation.",
-		Args: cobra.NoArgs,
+		Args: positional(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case against != "":
@@ -67,15 +67,19 @@ func (s *session) backtest(cmd *cobra.Command, f backtestFlags) error {
 	if err != nil {
 		return err
 	}
+	files, err := readRules(f.rules)
+	if err != nil {
+		return err
+	}
 	act, err := app.Activation(f.rules, cfg, 1)
 	if err != nil {
 		return err
 	}
-	if len(act.Files) == 0 {
-		return fmt.Errorf("backtest: %s holds no rule files (.yaml, .yml or .json)", f.rules)
-	}
 	r, err := replay.New(replay.Options{Activation: act})
 	if err != nil {
+		if ps := placed(err, f.rules, files); len(ps) > 0 {
+			return ps
+		}
 		return err
 	}
 	begin := time.Now()

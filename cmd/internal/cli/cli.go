@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -53,7 +52,10 @@ func Main(args []string, p IO) int {
 	defer stop()
 	root := newRoot(p)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := unknownCommand(root, args)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
 	var usage usageError
 	switch {
 	case err == nil:
@@ -67,15 +69,6 @@ func Main(args []string, p IO) int {
 		fmt.Fprintf(p.Err, "milepost: %v\n", err)
 		return exitFindings
 	}
-}
-
-// commandOf is the path of the command that args name, for the hint after a usage error.
-func commandOf(root *cobra.Command, args []string) string {
-	c, _, err := root.Find(args)
-	if err != nil || c == root {
-		return ""
-	}
-	return strings.TrimPrefix(c.CommandPath(), "milepost ") + " "
 }
 
 // session is what the commands of one command line share.
@@ -93,14 +86,8 @@ func newRoot(p IO) *cobra.Command {
 		Short:         "Reacts to what connected cars say: reminders to owners, leads to dealers, nothing lost",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageError{fmt.Errorf("unknown command %q", args[0])}
-			}
-			return nil
-		},
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+		Args:          cobra.ArbitraryArgs, // unknownCommand looks at them
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(p.In)
 	root.SetOut(p.Out)
@@ -117,48 +104,31 @@ func newRoot(p IO) *cobra.Command {
 	for _, add := range []func(*session) *cobra.Command{
 		newDemo, newServe, newStatus, newSimulate, newCheck, newBacktest, newDecode, newVehicle, newOutbox, newDeadletter, newVersion,
 	} {
-		c := add(s)
-		checkArgs(c)
-		root.AddCommand(c)
+		root.AddCommand(add(s))
 	}
+	root.SetHelpCommand(newHelp(root))
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			c.RunE = subcommandMissing
+		}
+	}
+	checkArgs(root)
 	return root
 }
 
-// checkArgs turns every argument error of the tree into a usage error.
-func checkArgs(c *cobra.Command) {
-	if check := c.Args; check != nil {
-		c.Args = func(cmd *cobra.Command, args []string) error {
-			if err := check(cmd, args); err != nil {
-				return usageError{err}
-			}
-			return nil
-		}
-	}
-	for _, sub := range c.Commands() {
-		checkArgs(sub)
-	}
-}
-
-// group is a command that only holds others.
-func group(use, short string, subs ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Args: func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return errors.New("a subcommand is missing")
-		}
-		return fmt.Errorf("unknown subcommand %q", args[0])
-	}, RunE: func(*cobra.Command, []string) error { return nil }}
-	c.AddCommand(subs...)
-	return c
-}
+// defaultConfigFile is read when --config names none.
+const defaultConfigFile = "milepost.yaml"
 
 // config loads the configuration: --config, else ./milepost.yaml, else the defaults.
 func (s *session) config() (*config.Config, error) {
 	file := s.configFile
 	if file == "" {
-		if _, err := os.Stat("milepost.yaml"); err != nil {
+		if _, err := os.Stat(defaultConfigFile); err != nil {
 			return config.Parse("", nil, ".", s.Env)
 		}
-		file = "milepost.yaml"
+		file = defaultConfigFile
 	}
 	return config.Load(file, s.Env)
 }

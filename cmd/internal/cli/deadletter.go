@@ -16,7 +16,7 @@ func newDeadletter(s *session) *cobra.Command {
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "Every dead letter, oldest first per shard",
-		Args:  cobra.NoArgs,
+		Args:  positional(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			letters, err := ask(cmd.Context(), s, allDead)
 			if err != nil {
@@ -36,7 +36,7 @@ func newDeadletter(s *session) *cobra.Command {
 	show := &cobra.Command{
 		Use:   "show ID",
 		Short: "One dead letter with its bytes",
-		Args:  cobra.ExactArgs(1),
+		Args:  positional("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, err := ask(cmd.Context(), s, func(ctx context.Context, a app.Admin) (*app.DeadLetter, error) { return a.DeadLetter(ctx, args[0]) })
 			if err != nil {

@@ -38,7 +38,7 @@ func newDemo(s *session) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Everything on one machine: broker, engine, console and a virtual fleet at a day a second",
-		Args:  cobra.NoArgs,
+		Args:  positional(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.child {
 				return s.demoEngine(cmd.Context(), f.dir, nil)

@@ -16,7 +16,7 @@ func newOutbox(s *session) *cobra.Command {
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "What waits for a destination",
-		Args:  cobra.NoArgs,
+		Args:  positional(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			entries, err := ask(cmd.Context(), s, func(ctx context.Context, a app.Admin) ([]app.OutboxEntry, error) { return a.Outbox(ctx, limit) })
 			if err != nil {
@@ -37,7 +37,7 @@ func newOutbox(s *session) *cobra.Command {
 	requeue := &cobra.Command{
 		Use:   "requeue DESTINATION",
 		Short: "Send to a destination again that had answered 410 (gone)",
-		Args:  cobra.ExactArgs(1),
+		Args:  positional("DESTINATION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n, err := ask(cmd.Context(), s, func(ctx context.Context, a app.Admin) (int, error) { return a.RequeueOutbox(ctx, args[0]) })
 			if err == nil {

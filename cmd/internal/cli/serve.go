@@ -18,7 +18,7 @@ func newServe(s *session) *cobra.Command {
 		Use:   "serve",
 		Short: "Run the engine",
 		Long:  "Runs the engine until it is told to stop (SIGTERM, Ctrl-C). SIGHUP and POST /-/reload take changed rule files.",
-		Args:  cobra.NoArgs,
+		Args:  positional(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.config()
 			if err != nil {

@@ -34,7 +34,7 @@ func newSimulate(s *session) *cobra.Command {
 		Short: "A virtual fleet: same seed, same stream",
 		Long: "Makes the events of a virtual fleet with believable mileage, wear, faults, gaps, bursts and bad clocks.\n" +
 			"--out writes lines that backtest reads, each with its arrival; --mqtt publishes with QoS 1.",
-		Args: cobra.NoArgs,
+		Args: positional(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case f.codec != "json":

@@ -15,7 +15,7 @@ func newStatus(s *session) *cobra.Command {
 	return s.offlineFlag(&cobra.Command{
 		Use:   "status",
 		Short: "One screen: sources, shards, outbox, disk, rules",
-		Args:  cobra.NoArgs,
+		Args:  positional(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			st, err := ask(cmd.Context(), s, func(ctx context.Context, a app.Admin) (*app.Status, error) { return a.Status(ctx) })
 			if err != nil {

@@ -19,7 +19,7 @@ func newVehicle(s *session) *cobra.Command {
 	show := &cobra.Command{
 		Use:   "show VIN",
 		Short: "What is known of one vehicle",
-		Args:  cobra.ExactArgs(1),
+		Args:  positional("VIN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			v, err := ask(cmd.Context(), s, func(ctx context.Context, a app.Admin) (*rules.VehicleView, error) { return a.Vehicle(ctx, args[0]) })
 			if err != nil {
@@ -36,7 +36,7 @@ func newVehicle(s *session) *cobra.Command {
 	timeline := &cobra.Command{
 		Use:   "timeline VIN",
 		Short: "One vehicle's story, newest first",
-		Args:  cobra.ExactArgs(1),
+		Args:  positional("VIN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := ask(cmd.Context(), s, func(ctx context.Context, a app.Admin) ([]app.TimelineEntry, error) {
 				return a.Timeline(ctx, args[0], "en", limit)

@@ -12,7 +12,7 @@ func newVersion(s *session) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Args:  positional(),
 		RunE: func(*cobra.Command, []string) error {
 			if s.json() {
 				return json.NewEncoder(s.Out).Encode(map[string]string{"version": s.Version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
