@@ -21,7 +21,7 @@ function messageRow(m, now) {
   return h("li", {}, h("a", { class: "row", href: open(m.vin) },
     tag(toneOf(m), labels[kindOf(m)] || kindOf(m)),
     h("b", { class: "title" }, m.title || m.type), h("time", {}, ago(m.time, now)),
-    m.body ? h("span", { class: "body" }, m.body) : null,
+    m.body && m.body.replace(/[.。]$/, "") !== m.title ? h("span", { class: "body" }, m.body) : null,
     h("span", { class: "sub" }, who(m), " ", fate(m))));
 }
 
