@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -88,5 +89,17 @@ func TestParseHold(t *testing.T) {
 		if got, ok := parseHold(text); ok {
 			t.Errorf("%q is %d ms", text, got)
 		}
+	}
+}
+
+// S5: two payloads of a fleet are taken for one and the same once in millions of years, not once a minute.
+func TestFingerprintsAreWide(t *testing.T) {
+	seen := map[uint64]int{}
+	for i := range 300_000 {
+		print := Fingerprint(fmt.Appendf(nil, `{"type":"telemetry","vin":"V1","signals":{"odometer":%d}}`, i))
+		if at, ok := seen[print]; ok {
+			t.Fatalf("payloads %d and %d have the fingerprint %x", at, i, print)
+		}
+		seen[print] = i
 	}
 }
