@@ -180,6 +180,10 @@ func (t *destination) call(r *running, it *item, probe bool) {
 		t.opt.Log.Warn().Str("endpoint", t.name).Msg("the endpoint answered 410 Gone and gets nothing more: mend or remove it, then requeue its dead letters")
 		t.finish(r, it, Disabled, a.Detail)
 	default:
+		if !time.Now().Before(it.deadline) {
+			t.finish(r, it, Expired, a.Detail)
+			return
+		}
 		t.retry(it, a)
 	}
 }
@@ -211,7 +215,7 @@ func (t *destination) finish(r *running, it *item, v Verdict, detail string) {
 	t.mu.Unlock()
 	res := Result{
 		Endpoint: t.name, ID: e.ID, VIN: e.VIN, Result: v, Generation: t.opt.Generation,
-		At: time.Now().UnixMilli(), Attempts: it.attempts, Detail: detail,
+		At: t.opt.Clock(), Attempts: it.attempts, Detail: detail,
 	}
 	if v != Delivered {
 		res.Entry = e.Append(nil)

@@ -246,6 +246,28 @@ func TestBreaker(t *testing.T) {
 	})
 }
 
+// A breaker that may be probed lets one call through, whatever else is free.
+func TestBreakerProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newEndpoint(func(n int, e *notify.Entry) notify.Answer {
+			time.Sleep(10 * time.Second)
+			return retry(n, e)
+		})
+		k := newDesk(t, notify.DispatcherOptions{Channels: channels("app", p), RetryMax: time.Millisecond})
+		stop := k.run()
+		for i := range 20 {
+			k.put("app", fmt.Sprintf("V%d", i), 1)
+		}
+		time.Sleep(39 * time.Second)
+		before := len(p.seen()) // what was under way when it opened
+		time.Sleep(5 * time.Second)
+		if n := len(p.seen()) - before; n != 1 {
+			t.Errorf("%d calls during the probe, want 1", n)
+		}
+		stop()
+	})
+}
+
 // The breaker opens too when half of 20 calls in 30 s failed, though never five in a row.
 func TestBreakerRatio(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -387,6 +409,27 @@ func TestSpill(t *testing.T) {
 		if s := k.d.Status()[0]; s.Pending != 0 || s.More {
 			t.Errorf("status %+v, want nothing left", s)
 		}
+		stop()
+	})
+}
+
+// A row that is refused while the store is read is found by the next reading.
+func TestSpillDuringScan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var k *desk
+		once := false
+		scan := func(ctx context.Context, prefix []byte, yield func(key, value []byte) bool) error {
+			err := k.scan(ctx, prefix, yield)
+			if len(prefix) > 0 && !once {
+				once = true
+				k.put("app", "V9", 1)
+			}
+			return err
+		}
+		k = newDesk(t, notify.DispatcherOptions{Channels: channels("app", newEndpoint(accept)), Scan: scan})
+		stop := k.run()
+		synctest.Wait()
+		k.want("app V9-001 delivered")
 		stop()
 	})
 }

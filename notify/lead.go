@@ -18,8 +18,8 @@ type lead struct {
 	Causes []rules.Cause `json:"causes,omitempty"`
 }
 
-// lead applies a lead event: it leaves at once, to the dealer's endpoints (S43, S44).
-func (t *turn) lead(e *rules.Event) {
+// leadEvent applies a lead event: it leaves at once, to the dealer's endpoints (S43, S44).
+func (t *turn) leadEvent(e *rules.Event) {
 	t.moveLead(e)
 	l := t.v.Lead
 	l.Causes = e.Causes

@@ -103,6 +103,16 @@ func (t *turn) textOf(e *rules.Event) (title, body string) {
 	return name, pick(e.Text, lang)
 }
 
+// causesOf names what a lead is open for.
+func causesOf(e *rules.Event, lang string) string {
+	var out []string
+	for i := range e.Causes {
+		c := &e.Causes[i]
+		out = append(out, firstOf(pick(c.Title, lang), c.Item, c.Rule))
+	}
+	return strings.Join(out, phrasesOf(lang).and)
+}
+
 // reminderBody says how it stands with each item, and how old the reading is that says so.
 func (t *turn) reminderBody(e *rules.Event, p *phrases, lang string) string {
 	var out []string

@@ -12,13 +12,16 @@ import (
 // viewOf is the list entry of an event that was just created.
 func (t *turn) viewOf(e *rules.Event, to string) *MessageView {
 	v := &MessageView{
-		ID: e.ID, Type: e.Type, VIN: t.vin, Party: t.v.Facts.Owner, Dealer: e.Dealer, Alert: e.Alert, Severity: e.Severity,
+		ID: e.ID, Type: e.Type, VIN: t.vin, Model: t.v.Facts.Model, Plate: t.v.Facts.Plate, Party: t.v.Facts.Owner, Dealer: e.Dealer, Alert: e.Alert, Severity: e.Severity,
 		To: to, Silent: e.Silent, Late: e.Late, Reason: e.Reason, Time: e.Time, Created: t.now,
 	}
 	if to != "dealer" {
 		v.Dealer = t.v.Facts.Dealer
 	}
 	v.Title, v.Body = t.textOf(e)
+	if v.Body == "" {
+		v.Body = causesOf(e, t.language())
+	}
 	return v
 }
 

@@ -77,7 +77,7 @@ func (t *turn) events(evs []rules.Event) {
 		case closing:
 			t.close(e)
 		case leading:
-			t.lead(e)
+			t.leadEvent(e)
 		default:
 			m := t.create(e, "none")
 			m.View.State = "recorded"

@@ -55,14 +55,14 @@ func (t *turn) ended(r *Result) {
 		if r.Result != Delivered {
 			t.giveUp(r)
 		}
-		t.told(m, &x, r)
+		t.showResult(m, &x, r)
 		t.dropEnded()
 		return
 	}
 }
 
-// told shows a result to people: in the list, and (feeds apart) in the timeline.
-func (t *turn) told(m *message, x *sent, r *Result) {
+// showResult tells people of a result: in the list, and (feeds apart) in the timeline.
+func (t *turn) showResult(m *message, x *sent, r *Result) {
 	if x.Audience == Feed {
 		return
 	}

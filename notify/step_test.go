@@ -37,6 +37,16 @@ func TestGroupWait(t *testing.T) {
 	}
 }
 
+// S43: a reminder does not join an alert that waits.
+func TestAlertGathersNothing(t *testing.T) {
+	b := newBench(t, 10*minute)
+	b.events(nil, firing("flat", "warning"))
+	b.now += minute
+	b.events(items(item("oil", "soon")), reminder("r1", "soon", item("oil", "soon")))
+	b.advance(10 * minute)
+	b.want("created e_flat to owner", "created r1 to owner +1m", "released e_flat +10m", "released r1 +11m")
+}
+
 // S43: wait 0 and silent leave at once.
 func TestNoWait(t *testing.T) {
 	b := newBench(t, 0)
@@ -87,6 +97,15 @@ func TestSameVisit(t *testing.T) {
 		b.events(items(again(item("oil", "soon"))),
 			reminder("d", "done", item("oil", "due"), item("belt", "due")), reminder("r2", "soon", again(item("oil", "soon"))))
 		b.want("created d to owner"+after, "released d"+after, "created r2 to owner"+after, "released r2"+after)
+	})
+	t.Run("a superseded message silences nothing", func(t *testing.T) {
+		b := newBench(t, 10*minute)
+		b.events(items(item("oil", "overdue")), reminder("r1", "overdue", item("oil", "overdue")))
+		b.events(items(item("oil", "soon")), reminder("c1", "cancelled", item("oil", "overdue"))) // S36: the level fell, not to ok
+		b.seen = nil
+		b.events(items(item("oil", "soon"), item("tyre", "soon")), reminder("r2", "soon", item("tyre", "soon")))
+		b.advance(10 * minute)
+		b.want("created r2 to owner", "released r2 +10m")
 	})
 	t.Run("a held message silences nothing", func(t *testing.T) {
 		b := newBench(t, 0)

@@ -99,6 +99,8 @@ type MessageView struct {
 	ID       string `json:"id"`
 	Type     string `json:"type"`
 	VIN      string `json:"vin"`
+	Model    string `json:"model,omitempty"`
+	Plate    string `json:"plate,omitempty"`
 	Party    string `json:"party,omitempty"`
 	Dealer   string `json:"dealer,omitempty"`
 	Alert    string `json:"alert,omitempty"`

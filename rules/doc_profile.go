@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -46,7 +45,12 @@ func merge(target, patch map[string]any) map[string]any {
 	if target == nil {
 		target = map[string]any{}
 	}
-	for _, name := range slices.Sorted(maps.Keys(patch)) {
+	names := make([]string, 0, len(patch))
+	for name := range patch {
+		names = append(names, name)
+	}
+	slices.Sort(names) // no map order (E2), though none could be seen here
+	for _, name := range names {
 		switch value := patch[name].(type) {
 		case nil:
 			delete(target, name)

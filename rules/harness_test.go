@@ -27,6 +27,8 @@ type harness struct {
 	notices []rules.Notice
 	parties []string
 	number  int
+	// evidence: print it too.
+	evidence bool
 }
 
 func decoders(c *ingest.Catalogue) map[string]ingest.Decoder {
@@ -199,6 +201,11 @@ func (h *harness) line(e *rules.Event) string {
 	if len(e.Detail) > 0 {
 		d, _ := json.Marshal(e.Detail)
 		b.WriteString(" " + string(d))
+	}
+	if len(e.Evidence) > 0 && h.evidence {
+		for _, x := range e.Evidence {
+			fmt.Fprintf(&b, " %s=%v", x.Signal, x.Value)
+		}
 	}
 	fmt.Fprintf(&b, " @%s", time.UnixMilli(e.Time).UTC().Format("01-02T15:04:05"))
 	return b.String()

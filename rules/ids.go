@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
+	"strings"
 )
 
 // Ids are pure functions of logged facts (E6): 120 bits of SHA-256 over length-prefixed fields, as 24
@@ -14,9 +15,6 @@ const (
 	prefixReminder = "r_" // one transition of a reminder
 	prefixLead     = "l_" // a lead
 )
-
-// idEncoding is base32 without padding in lower case: safe in URLs, file names and when read aloud.
-var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 // idBuilder collects the fields an id is made of.
 type idBuilder struct{ buf []byte }
@@ -44,7 +42,8 @@ func (b *idBuilder) int(v int64) *idBuilder {
 // id closes the builder.
 func (b *idBuilder) id(prefix string) string {
 	sum := sha256.Sum256(b.buf)
-	return prefix + idEncoding.EncodeToString(sum[:15])
+	// Base32 in lower case is safe in URLs, file names and when read aloud; 15 bytes need no padding.
+	return prefix + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:15]))
 }
 
 // hash64 names a rule, item or plan inside a document: 64 bits of SHA-256, never 0. The loader refuses a

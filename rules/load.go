@@ -76,12 +76,6 @@ type section struct {
 	n    *node
 }
 
-var topKeys = keys{
-	what:  "a rule file",
-	known: []string{"rules", "plans", "policy"},
-	later: []string{"segments"},
-}
-
 // parse reads the files into their sections, in order.
 func (l *loader) parse(files []File) []section {
 	var out []section
@@ -94,11 +88,11 @@ func (l *loader) parse(files []File) []section {
 		if root == nil || root.kind == nullNode {
 			continue // an empty file is fine, a broken one has been reported
 		}
-		if l.fields(root, topKeys) == nil {
+		if l.fields(root, topKeys()) == nil {
 			continue
 		}
 		for _, field := range root.fields {
-			if slices.Contains(topKeys.known, field.name) && field.value.kind != nullNode {
+			if slices.Contains(topKeys().known, field.name) && field.value.kind != nullNode {
 				out = append(out, section{src, field.name, field.value})
 			}
 		}

@@ -8,23 +8,6 @@ import (
 	"github.com/milepost-io/milepost/rules/plan"
 )
 
-var (
-	planKeys = keys{
-		what:  "a plan",
-		known: []string{"id", "applies_to", "anchor", "remind", "early", "notify", "history", "items"},
-		later: []string{"bundle"},
-	}
-	remindKeys     = keys{what: "remind", known: []string{"soon", "overdue"}}
-	levelKeys      = keys{what: "notify", known: []string{"soon", "due", "overdue"}}
-	thresholdKeys  = keys{what: "a threshold", known: []string{"km", "days", "hours"}}
-	intervalKeys   = keys{what: "an interval", known: []string{"km", "months", "hours"}}
-	maintainedKeys = keys{
-		what:  "an item",
-		known: []string{"id", "title", "codes", "first", "every", "anchor", "labour_minutes", "article"},
-		later: []string{"severe", "at", "once"},
-	}
-)
-
 // Bounds of what a plan may say: a typing error is caught, arithmetic stays far from overflow.
 const (
 	maxKM     = 10_000_000
@@ -36,7 +19,7 @@ const (
 
 // plan loads one entry of `plans`.
 func (l *loader) plan(n *node) {
-	m := l.fields(n, planKeys)
+	m := l.fields(n, planKeys())
 	if m == nil {
 		return
 	}
@@ -53,7 +36,7 @@ func (l *loader) plan(n *node) {
 		p.Anchor = l.anchor(v)
 	}
 	if v, ok := m["remind"]; ok {
-		t := l.fields(v, remindKeys)
+		t := l.fields(v, remindKeys())
 		p.Soon, p.Overdue = l.threshold(t["soon"]), l.threshold(t["overdue"])
 	}
 	p.Early = l.threshold(m["early"])
@@ -70,7 +53,7 @@ func (l *loader) plan(n *node) {
 
 // planNotify loads whom the levels are told to; a level missing takes the default (S42).
 func (l *loader) planNotify(p *Plan, n *node) {
-	m := l.fields(n, levelKeys)
+	m := l.fields(n, levelKeys())
 	for level := plan.Soon; level <= plan.Overdue; level++ {
 		if v, ok := m[level.String()]; ok {
 			a := l.audience(v)
@@ -89,7 +72,7 @@ func (l *loader) items(p *Plan, m map[string]*node, n *node) {
 	var nodes []*node
 	before := len(l.problems)
 	for _, item := range l.list(list, "items") {
-		if item.hasAny(maintainedKeys.later) {
+		if item.hasAny(maintainedKeys().later) {
 			before = -1
 		}
 		if it, ok := l.item(item); ok {
@@ -130,7 +113,7 @@ func (n *node) find(path string) *node {
 // item loads one item of a plan.
 func (l *loader) item(n *node) (plan.Item, bool) {
 	var it plan.Item
-	m := l.fields(n, maintainedKeys)
+	m := l.fields(n, maintainedKeys())
 	if m == nil {
 		return it, false
 	}
@@ -183,7 +166,7 @@ func (l *loader) interval(n *node) plan.Interval {
 	if n == nil {
 		return iv
 	}
-	m := l.fields(n, intervalKeys)
+	m := l.fields(n, intervalKeys())
 	if v, ok := m["km"]; ok {
 		km, _ := l.number(v, "km", 0.001, maxKM)
 		iv.KM = plan.Metres(km)
@@ -205,7 +188,7 @@ func (l *loader) threshold(n *node) plan.Threshold {
 	if n == nil {
 		return t
 	}
-	m := l.fields(n, thresholdKeys)
+	m := l.fields(n, thresholdKeys())
 	if v, ok := m["km"]; ok {
 		var km float64
 		km, t.HasKM = l.number(v, "km", 0, maxKM)

@@ -2,15 +2,6 @@ package rules
 
 import "fmt"
 
-var (
-	policyKeys = keys{
-		what:  "policy",
-		known: []string{"group", "consent_default", "day_starts"},
-		later: []string{"quiet_hours", "caps", "inhibit", "escalate", "back_off", "storm", "moments"},
-	}
-	groupKeys = keys{what: "policy.group", known: []string{"wait"}, later: []string{"by", "max"}}
-)
-
 // defaultPolicy is what holds where the files say nothing (S30, S43, S45).
 func defaultPolicy() Policy {
 	return Policy{GroupWaitMS: 600_000, ConsentGranted: true, DayStartsMin: 9 * 60}
@@ -19,14 +10,14 @@ func defaultPolicy() Policy {
 // policy loads the part of a policy that this version reads. Several files may have one, as long as each
 // key stands once.
 func (l *loader) policy(n *node) {
-	m := l.fields(n, policyKeys)
+	m := l.fields(n, policyKeys())
 	for _, f := range n.fields {
 		if m[f.name] != nil {
 			l.claim(f.value, "policy", f.name, hash64("policy", f.name))
 		}
 	}
 	if v, ok := m["group"]; ok {
-		if g, ok := l.fields(v, groupKeys)["wait"]; ok {
+		if g, ok := l.fields(v, groupKeys())["wait"]; ok {
 			if ms, ok := l.duration(g, "group.wait"); ok {
 				l.program.Policy.GroupWaitMS = ms
 			}

@@ -4,20 +4,12 @@ import (
 	"fmt"
 )
 
-var ruleKeys = keys{
-	what:  "a rule",
-	known: []string{"id", "title", "when", "for", "until", "severity", "cooldown", "max_age", "applies_to", "notify", "message", "kind", "shadow"},
-	later: []string{"sequence", "absent", "repeat", "keep_firing_for", "windows"},
-}
-
-var severities = []string{string(Info), string(Advisory), string(Warning), string(Critical)}
-
 // defaultMaxAge is max_age where a rule gives none: 1 h (S15).
 const defaultMaxAge = 3600_000
 
 // rule loads one entry of `rules`.
 func (l *loader) rule(n *node) {
-	m := l.fields(n, ruleKeys)
+	m := l.fields(n, ruleKeys())
 	if m == nil {
 		return
 	}
@@ -33,7 +25,7 @@ func (l *loader) rule(n *node) {
 	l.ruleConditions(r, m, n)
 	l.ruleTimes(r, m)
 	if v, ok := m["severity"]; ok {
-		if s, ok := l.choice(v, "severity", severities, nil); ok {
+		if s, ok := l.choice(v, "severity", []string{string(Info), string(Advisory), string(Warning), string(Critical)}, nil); ok {
 			r.Severity = Severity(s)
 		}
 	}
@@ -61,7 +53,7 @@ func (l *loader) rule(n *node) {
 func (l *loader) ruleConditions(r *Rule, m map[string]*node, n *node) {
 	if v, ok := m["when"]; ok {
 		r.when = l.condition(v, "when")
-	} else if !n.hasAny(ruleKeys.later) {
+	} else if !n.hasAny(ruleKeys().later) {
 		l.at(n, fmt.Sprintf("rule %q without when", r.ID), "a condition")
 	}
 	if v, ok := m["until"]; ok {
@@ -97,12 +89,10 @@ func defaultAudience(s Severity) Audience {
 	}
 }
 
-var audienceKeys = keys{what: "notify", known: []string{"owner", "dealer"}}
-
 // audience loads {owner: now|none, dealer: lead|none}; a missing party is none (S16).
 func (l *loader) audience(n *node) Audience {
 	var a Audience
-	m := l.fields(n, audienceKeys)
+	m := l.fields(n, audienceKeys())
 	if v, ok := m["owner"]; ok {
 		s, _ := l.choice(v, "owner", []string{"now", "none"}, nil)
 		a.Owner = s == "now"
@@ -114,10 +104,8 @@ func (l *loader) audience(n *node) Audience {
 	return a
 }
 
-var messageKeys = keys{what: "message", known: []string{"owner", "dealer"}}
-
 func (l *loader) ruleMessages(r *Rule, n *node) {
-	m := l.fields(n, messageKeys)
+	m := l.fields(n, messageKeys())
 	if v, ok := m["owner"]; ok {
 		r.owner = l.messages(v, "message.owner")
 	}

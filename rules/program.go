@@ -140,6 +140,16 @@ func (p *Program) linkFacts(r *Rule) {
 	}
 }
 
+// anyHourly reports whether one of the rules that apply is evaluated at full hours.
+func (p *Program) anyHourly(applies []uint64) bool {
+	for _, r := range p.hourly {
+		if applies[r>>6]&(1<<(r&63)) != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // place is where a rule stands among the rules; -1 when it is gone.
 func (p *Program) place(id string) int {
 	if r := p.ruleByKey[hash64("rule", id)]; r != nil {

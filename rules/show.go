@@ -52,10 +52,11 @@ type ValueView struct {
 
 // ItemView is one item of the vehicle's plan.
 type ItemView struct {
-	ID       string       `json:"id"`
-	State    string       `json:"state"`
-	Due      DueView      `json:"due"`
-	Baseline BaselineView `json:"baseline"`
+	ID       string            `json:"id"`
+	Title    map[string]string `json:"title,omitempty"`
+	State    string            `json:"state"`
+	Due      DueView           `json:"due"`
+	Baseline BaselineView      `json:"baseline"`
 	// History is "assumed" when the due point was chosen at first sight (S31).
 	History string `json:"history,omitempty"`
 }
@@ -202,7 +203,7 @@ func (s *Step) itemViews(p *Plan) []ItemView {
 	for i := range p.Items {
 		var ref ItemRef
 		s.describe(p, i, &ref)
-		view := ItemView{ID: ref.ID, State: plan.OK.String()}
+		view := ItemView{ID: ref.ID, Title: ref.Title, State: plan.OK.String()}
 		if st := findItem(s.v.items, p.Items[i].Key); st != nil {
 			view.State = st.Level.String()
 		}

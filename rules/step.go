@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/milepost-io/milepost/ingest"
@@ -181,7 +182,8 @@ func (s *Step) decode(c *state.Context, in *state.Input) bool {
 // quarantine reports a decoder's error as the outcome of the record.
 func quarantine(c *state.Context, err error) {
 	reason, detail, offset := ingest.ReasonSyntax, err.Error(), -1
-	if e, ok := err.(*ingest.Error); ok { //nolint:errorlint // decoders return no other error, unwrapped
+	var e *ingest.Error
+	if errors.As(err, &e) {
 		reason, detail, offset = e.Reason, e.Detail, e.Offset
 		if e.Field != "" {
 			detail = e.Field + ": " + detail

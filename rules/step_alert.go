@@ -77,7 +77,24 @@ func (s *Step) evidence(c *cond.Cond) []Evidence {
 			out = append(out, e)
 		}
 	}
+	for _, i := range c.Facts() {
+		if f := &s.v.facts[i]; f.Kind != uint32(cond.Absent) {
+			out = append(out, Evidence{Signal: s.prog.env.Facts()[i], Value: s.v.factValue(f), Time: s.v.ContactAt})
+		}
+	}
 	return out
+}
+
+// factValue is a fact as events show it.
+func (v *vehicle) factValue(f *fact) any {
+	switch cond.FactKind(f.Kind) {
+	case cond.Number:
+		return f.Num
+	case cond.Bool:
+		return f.Num != 0
+	default:
+		return string(v.strings[f.From : f.From+f.Len])
+	}
 }
 
 // valueOf is the newest sample of a signal.
@@ -93,12 +110,20 @@ func (s *Step) valueOf(signal int) (Evidence, bool) {
 	return Evidence{Signal: sig.Name, Value: signalValue(sig.Kind, sl.Value), Time: sl.At}, true
 }
 
-// appendOdometer adds the accepted odometer to the evidence.
-func (s *Step) appendOdometer(to []Evidence) []Evidence {
-	if !s.v.Odometer.Known {
-		return to
+// readings are what items are measured by: the accepted odometer and engine hours, the day that has
+// started.
+func (s *Step) readings(items []ItemRef) []Evidence {
+	var out []Evidence
+	if s.v.Odometer.Known {
+		out = append(out, Evidence{Signal: "odometer", Value: plan.Units(s.v.Odometer.Value), Time: s.v.Odometer.At})
 	}
-	return append(to, Evidence{Signal: "odometer", Value: plan.Units(s.v.Odometer.Value), Time: s.v.Odometer.At})
+	if s.v.EngineHours.Known && slices.ContainsFunc(items, func(i ItemRef) bool { return i.RestHours != nil }) {
+		out = append(out, Evidence{Signal: "engine_hours", Value: plan.Units(s.v.EngineHours.Value), Time: s.v.EngineHours.At})
+	}
+	if slices.ContainsFunc(items, func(i ItemRef) bool { return i.RestDays != nil }) {
+		out = append(out, Evidence{Signal: "date", Value: s.v.Today.String(), Time: s.in.now})
+	}
+	return out
 }
 
 // render fills in the messages of a rule, by language.

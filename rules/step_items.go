@@ -34,6 +34,7 @@ func (s *Step) observe(m plan.Measure, x *ingest.Sample, raw, e int64, c *plan.C
 	}
 	st := s.planState()
 	verdict := st.Observe(m, plan.Sample{Raw: raw, E: e, Now: s.in.now, Zone: zone})
+	s.v.items = st.Items
 	switch verdict.Fate {
 	case plan.Accepted:
 		s.setSlot(x.Signal, s.prog.catalogue.Signal(x.Signal).ID, plan.Units(verdict.After), e)
@@ -70,7 +71,7 @@ func (s *Step) decided(m plan.Measure, d plan.Verdict) {
 			Type:     "milepost.odometer." + cause,
 			Time:     s.in.at,
 			Version:  s.rules.version,
-			Evidence: s.appendOdometer(nil),
+			Evidence: s.readings(nil),
 			Detail:   detail,
 		})
 	}
@@ -154,7 +155,7 @@ func (s *Step) runItems() {
 	s.v.items = st.Items
 	s.v.NextDay = 0
 	if d := s.v.Horizon.Day; d != plan.NoDay {
-		s.v.NextDay = s.zone().Start(d, s.prog.Policy.DayStartsMin)
+		s.v.NextDay = max(s.zone().Start(d, s.prog.Policy.DayStartsMin), s.v.TodayEnds)
 	}
 	if p != nil {
 		s.noteAssumed(p, s.itemsBefore)

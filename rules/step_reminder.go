@@ -20,7 +20,7 @@ func (s *Step) reminders(p *Plan, changes []plan.Change) {
 // reminder makes the event of changes of one kind, and keeps what is open by name.
 func (s *Step) reminder(p *Plan, changes []plan.Change) {
 	first := &changes[0]
-	ev := Event{Time: s.in.at, Version: s.rules.version, Evidence: s.appendOdometer(nil)}
+	ev := Event{Time: s.in.at, Version: s.rules.version}
 	if p != nil {
 		ev.Plan = p.ID
 	}
@@ -37,7 +37,7 @@ func (s *Step) reminder(p *Plan, changes []plan.Change) {
 	if len(ev.Items) == 0 {
 		return
 	}
-	ev.ID, ev.Alert = id.id(prefixReminder), ev.Items[0].Alert
+	ev.ID, ev.Alert, ev.Evidence = id.id(prefixReminder), ev.Items[0].Alert, s.readings(ev.Items)
 	switch first.Kind {
 	case plan.Rose:
 		ev.Type = "milepost.reminder." + first.To.String()

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
+
 	"github.com/milepost-io/milepost/ingest"
 	"github.com/milepost-io/milepost/rules/plan"
 	"github.com/milepost-io/milepost/state"
@@ -20,7 +21,7 @@ func (s *Step) applyService(payload []byte) state.Outcome {
 		s.in.c.Quarantine(ingest.ReasonTime, "a service more than 24 h ahead of its arrival", -1)
 		return state.Quarantined
 	}
-	print := fingerprint(at, told)
+	print := fingerprint(&s.ev)
 	if s.seenEvent(payload) || (told.Order != "" && s.history().has(told.Dealer, told.Order, print)) {
 		return state.Duplicate
 	}
@@ -114,9 +115,10 @@ func resetOf(r *ingest.OdometerReset) plan.Reset {
 }
 
 // fingerprint identifies what a service says, however it is written (S5).
-func fingerprint(at int64, told *ingest.ServiceEvent) uint64 {
+func fingerprint(ev *ingest.Event) uint64 {
 	return xxhash.Sum64(encodeJSON(struct {
-		At   int64
-		Told *ingest.ServiceEvent
-	}{at, told}))
+		HasTime bool
+		Time    int64
+		Told    *ingest.ServiceEvent
+	}{ev.HasTime, ev.Time, ev.Service}))
 }

@@ -30,6 +30,7 @@ func TestScripts(t *testing.T) {
 				}
 				return out
 			case "run":
+				h.evidence = d.HasArg("evidence")
 				return h.run(d.Input)
 			case "new":
 				h = newHarness(t)

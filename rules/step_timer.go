@@ -6,7 +6,7 @@ package rules
 func (s *Step) nextWake() int64 {
 	v := &s.v
 	v.NextHour = 0
-	if len(s.prog.hourly) > 0 {
+	if s.prog.anyHourly(v.applies) {
 		v.NextHour = (floorDiv(s.in.now, hour) + 1) * hour
 	}
 	next := v.NextDay

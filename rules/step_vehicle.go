@@ -19,7 +19,7 @@ func (s *Step) applyVehicle(payload []byte) state.Outcome {
 	if s.ev.HasTime && s.ev.Time <= s.in.now+clockSlack {
 		at = s.ev.Time
 	}
-	if at < s.v.ProfileAt {
+	if s.ev.HasTime && at < s.v.ProfileAt { // what names no time is news, whatever the clock of the last one
 		s.remember()
 		s.note(TimelineEntry{Kind: "profile", Late: true})
 		return state.Late

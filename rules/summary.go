@@ -2,8 +2,11 @@ package rules
 
 import "github.com/milepost-io/milepost/rules/plan"
 
-// HotDocument is the name of the document that Summarize reads.
-const HotDocument = subHot
+// HotDocument and ProfileDocument are the names of the documents that Summarize reads.
+const (
+	HotDocument     = subHot
+	ProfileDocument = subProfile
+)
 
 // Summary is a vehicle in a line.
 type Summary struct {
@@ -11,15 +14,21 @@ type Summary struct {
 	OdometerKM *float64
 	// Worst is "alert" when a rule fires, else the highest level of an item, "ok" when there is none.
 	Worst string
+	// Model and Plate are the profile's, empty where it has none.
+	Model, Plate string
 }
 
-// Summarize reads a vehicle's hot document.
-func Summarize(doc []byte) (Summary, error) {
+// Summarize reads a vehicle's hot document and its profile, which may be nil.
+func Summarize(hot, prof []byte) (Summary, error) {
 	var v vehicle
-	if _, err := v.open(doc); err != nil {
+	if _, err := v.open(hot); err != nil {
 		return Summary{}, err
 	}
-	out := Summary{}
+	p, err := parseProfile(prof)
+	if err != nil {
+		return Summary{}, err
+	}
+	out := Summary{Model: p.text("model"), Plate: p.text("plate")}
 	if v.Odometer.Known {
 		out.OdometerKM = units(v.Odometer.Value)
 	}

@@ -34,10 +34,13 @@ type TimelineEntry struct {
 	Late bool `json:"late,omitempty"`
 }
 
+// TimelinePrefix begins the keys of a vehicle's timeline rows. No id holds a zero byte, so V1's are not V10's.
+func TimelinePrefix(vin []byte) []byte { return append(append(make([]byte, 0, len(vin)+1), vin...), 0) }
+
 // note adds an entry to the vehicle's timeline.
 func (s *Step) note(e TimelineEntry) {
 	e.Time, e.At = s.in.at, s.in.now
-	s.in.c.AddRow(state.RowTimeline, s.in.vin, encodeJSON(&e))
+	s.in.c.AddRow(state.RowTimeline, TimelinePrefix(s.in.vin), encodeJSON(&e))
 }
 
 // noteEvent adds an event that leaves.

@@ -43,6 +43,7 @@ type Machine struct {
 	opt   MachineOptions
 	cache *cache
 	ctx   Context
+	in    Input // being applied; here so that it costs no allocation
 	err   error
 
 	at       log.Offset // the record being applied, or last applied
@@ -180,19 +181,22 @@ func (m *Machine) dispatch(rec *log.Record) error {
 // applyInput runs what is due for the key, then the step.
 func (m *Machine) applyInput(rec *log.Record) {
 	m.activate(rec.Key)
-	if m.opt.Stage == log.Events {
+	k, _ := m.cache.key(rec.Key)
+	if m.opt.Stage == log.Events && k != none && m.cache.keys.at(k).minDue <= rec.Arrival {
 		m.runKeyTimers(rec.Key, rec.Arrival)
+		k, _ = m.cache.key(rec.Key)
 	}
-	in := Input{
+	in := &m.in
+	*in = Input{
 		Kind: InputEvent, Key: rec.Key, At: rec.Arrival, Types: rec.Types, Oversize: rec.Oversize,
 		Source: rec.Source, Topic: rec.Topic, Codec: rec.Codec, Payload: rec.Payload,
 	}
 	if rec.Kind == log.Result {
 		in.Kind = InputResult
-		m.input(callResult, &in)
+		m.input(callResult, in, k)
 		return
 	}
-	m.outcomes[m.input(callEvent, &in)]++
+	m.outcomes[m.input(callEvent, in, k)]++
 }
 
 // applyHandover takes the notices of a handover that was not taken before, then the sender's clock.
@@ -217,7 +221,9 @@ func (m *Machine) applyHandover(rec *log.Record) error {
 		}
 		m.activate(n.Key)
 		m.runSubTimer(n.Key, n.Sub, n.At)
-		m.input(callNotice, &Input{Kind: InputNotice, Key: n.Key, Sub: n.Sub, At: n.At, Payload: n.Payload})
+		m.in = Input{Kind: InputNotice, Key: n.Key, Sub: n.Sub, At: n.At, Payload: n.Payload}
+		k, _ := m.cache.key(n.Key)
+		m.input(callNotice, &m.in, k)
 	}
 	s.Log, s.Highest, s.Clock = h.Log, h.Offset, max(s.Clock, h.Clock)
 	low := m.senders[0].Clock

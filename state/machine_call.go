@@ -37,9 +37,9 @@ type emission struct {
 // storeFailure carries a failed read of the store out of a step.
 type storeFailure struct{ err error }
 
-// input calls the step for an input and returns its outcome.
-func (m *Machine) input(kind callKind, in *Input) Outcome {
-	m.begin(kind, in.Key, in.Sub, in.At, in)
+// input calls the step for an input of key entry k and returns its outcome.
+func (m *Machine) input(kind callKind, in *Input, k int32) Outcome {
+	m.begin(kind, in.Key, in.Sub, in.At, in, k)
 	if text, panicked := m.call(); panicked {
 		m.quarantinePanic(text)
 	}
@@ -50,18 +50,19 @@ func (m *Machine) input(kind callKind, in *Input) Outcome {
 
 // wake calls the step for a timer or an activation.
 func (m *Machine) wake(kind callKind, key, sub []byte, now int64) {
-	m.begin(kind, key, sub, now, nil)
+	k, _ := m.cache.key(key)
+	m.begin(kind, key, sub, now, nil, k)
 	if text, panicked := m.call(); panicked {
 		m.quarantinePanic(text)
 	}
 	m.end()
 }
 
-func (m *Machine) begin(kind callKind, key, sub []byte, now int64, in *Input) {
+func (m *Machine) begin(kind callKind, key, sub []byte, now int64, in *Input, k int32) {
 	m.steps++
 	c := &m.ctx
 	c.call, c.key, c.sub, c.now, c.in, c.outcome = kind, key, sub, now, in, Applied
-	c.keyID, _ = m.cache.key(key)
+	c.keyID = k
 	if c.keyID != none {
 		m.cache.keys.at(c.keyID).pinned = true
 	}
@@ -90,7 +91,7 @@ func (m *Machine) call() (text string, panicked bool) {
 		}
 		m.rollback()
 		if f, ok := r.(storeFailure); ok {
-			m.fail(f.err)
+			_ = m.fail(f.err)
 			return
 		}
 		text, panicked = fmt.Sprint(r), true

@@ -173,7 +173,7 @@ func (m *Machine) roundTrip() {
 		}
 		m.cache.clear(d, cold)
 		if err := m.install(d, v, true); err != nil {
-			m.fail(err)
+			_ = m.fail(err)
 		}
 	}
 }

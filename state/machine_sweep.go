@@ -28,8 +28,8 @@ type sweep struct {
 }
 
 func (m *Machine) applyControl(rec *log.Record) {
-	in := Input{Key: rec.Key, At: m.clock, Source: rec.Source, Topic: rec.Topic, Codec: rec.Codec, Payload: rec.Payload}
-	if m.input(callControl, &in) == Quarantined || m.err != nil {
+	m.in = Input{Key: rec.Key, At: m.clock, Source: rec.Source, Topic: rec.Topic, Codec: rec.Codec, Payload: rec.Payload}
+	if m.input(callControl, &m.in, none) == Quarantined || m.err != nil {
 		return
 	}
 	m.control = bytes.Clone(rec.Payload)
@@ -114,7 +114,7 @@ func (m *Machine) sweepNext() (key []byte, ok bool) {
 		}
 		var err error
 		if s.stored, err = m.opt.Backing.Keys(from, 4*m.opt.MaxSweep); err != nil {
-			m.fail(fmt.Errorf("state: sweep: %w", err))
+			_ = m.fail(fmt.Errorf("state: sweep: %w", err))
 			return nil, false
 		}
 		s.exhausted = len(s.stored) == 0
@@ -151,7 +151,7 @@ func (m *Machine) exists(key []byte) bool {
 		return false
 	})
 	if err != nil {
-		m.fail(err)
+		_ = m.fail(err)
 	}
 	return found
 }

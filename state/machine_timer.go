@@ -150,7 +150,7 @@ func (m *Machine) loadOutside(i int32) (ok bool) {
 			if !is {
 				panic(r)
 			}
-			m.fail(f.err)
+			_ = m.fail(f.err)
 		}
 	}()
 	m.load(i)

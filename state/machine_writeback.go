@@ -46,8 +46,9 @@ type writeBack struct {
 	dirtyBytes int64
 	control    bool // the control payload has changed
 
-	batch       Batch // of the write-back under way; nil when there is none
-	saving      []int32
+	batch       Batch   // of the write-back under way; nil when there is none
+	saving      []int32 // all of it until the commit: what the store may not hold
+	savingNext  int
 	savingArmed []timer
 	savingRow   int
 	err         error
@@ -114,7 +115,7 @@ func (m *Machine) Mark(b Batch) (log.Offset, error) {
 	w.batch = b
 	w.dirty, w.saving = w.saving[:0], w.dirty
 	w.armed, w.savingArmed = w.savingArmed[:0], w.armed
-	w.savingRow, w.dirtyBytes = 0, 0
+	w.savingNext, w.savingRow, w.dirtyBytes = 0, 0, 0
 	m.rows.mark()
 
 	w.note(b.DeleteRange(timerBound(minTime), timerBound(m.timerCursor())))
@@ -138,7 +139,7 @@ func (m *Machine) timerCursor() int64 {
 func (m *Machine) Drain(n int) (done bool, err error) {
 	m.drain(n)
 	w := &m.wb
-	return len(w.saving) == 0 && len(w.savingArmed) == 0 && w.savingRow == len(m.rows.saving.ops), w.err
+	return w.savingNext == len(w.saving) && len(w.savingArmed) == 0 && w.savingRow == len(m.rows.saving.ops), w.err
 }
 
 func (m *Machine) drain(n int) {
@@ -146,9 +147,9 @@ func (m *Machine) drain(n int) {
 	if w.batch == nil {
 		return
 	}
-	for ; n > 0 && len(w.saving) > 0; n-- {
-		d := m.cache.docs.at(w.saving[len(w.saving)-1])
-		w.saving = w.saving[:len(w.saving)-1]
+	for ; n > 0 && w.savingNext < len(w.saving); n-- {
+		d := m.cache.docs.at(w.saving[w.savingNext])
+		w.savingNext++
 		if d.epoch == w.epoch-1 {
 			m.save(d)
 		}
@@ -182,7 +183,8 @@ func (m *Machine) drain(n int) {
 func (m *Machine) Committed() {
 	w := &m.wb
 	w.committed = w.epoch - 1
-	w.batch = nil
+	w.batch, w.saving = nil, w.saving[:0]
+	w.savingNext = 0
 	m.rows.saving = rowEpoch{}
 }
 

@@ -13,13 +13,12 @@ type fedUpTo struct {
 }
 
 // goLive is reached when the shard applies its own start record (E13): everything recorded before has
-// been applied. Once that is durable, effects may leave.
+// been applied. Once that is durable, effects may leave. Until then only records wait.
 func (r *run) goLive(ctx context.Context) error {
-	if err := r.opt.Log.WaitDurable(ctx, r.part, r.startAt+1); err != nil {
-		if ctx.Err() != nil {
-			return nil
+	for r.durable.ask(r.startAt + 1); r.durable.busy; {
+		if err := r.wait(ctx, nil, false); err != nil || ctx.Err() != nil {
+			return err
 		}
-		return r.wrap("wait for the start record", err)
 	}
 	r.isLive = true
 	if r.opt.Live != nil {

@@ -170,7 +170,7 @@ func (r *run) wait(ctx context.Context, timer <-chan time.Time, records bool) er
 		r.records.busy = false
 		if res.err != nil {
 			if ctx.Err() != nil {
-				return nil
+				return nil //nolint:nilerr // told to stop
 			}
 			return r.wrap("read", res.err)
 		}

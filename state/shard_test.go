@@ -34,7 +34,9 @@ func TestCrash(t *testing.T) {
 			for range 4 {
 				for range rng.IntN(20) {
 					w.randomEvents(rng, rng.IntN(60))
-					switch rng.IntN(4) {
+					switch rng.IntN(6) {
+					case 3, 4:
+						w.flush(rng)
 					case 0:
 						w.log.Hold()
 					case 1:
@@ -42,6 +44,9 @@ func TestCrash(t *testing.T) {
 					case 2:
 						w.log.Sync(-1)
 					}
+				}
+				if rng.IntN(2) == 0 {
+					w.linger()
 				}
 				w.crash(rng)
 				w.open()

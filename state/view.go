@@ -1,7 +1,7 @@
 package state
 
 import (
-	"fmt"
+	"errors"
 	"io"
 
 	"github.com/milepost-io/milepost/state/log"
@@ -62,7 +62,7 @@ func OpenOffline(o StoreOptions) (*Offline, error) {
 	}
 	m, err := offlineMachine(s)
 	if err != nil {
-		return nil, fmt.Errorf("%w (%v)", err, s.Close())
+		return nil, errors.Join(err, s.Close())
 	}
 	return &Offline{View{m}, s}, nil
 }

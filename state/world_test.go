@@ -103,6 +103,9 @@ func (w *world) onLive(r *runningShard, v state.View) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.live = true
+	if v.Generation() != r.store.Generation() {
+		w.t.Errorf("shard %v: live after start %d, its own is %d (E13)", r.part, v.Generation(), r.store.Generation())
+	}
 	err := v.Rows(state.RowOutbox, "", func(k string, val []byte) bool {
 		w.checkCause(r, k)
 		r.rows[k] = string(val)
@@ -169,6 +172,24 @@ func (w *world) event(key, owner string) {
 	}}, log.Ack{})
 	if err != nil {
 		w.t.Fatal(err)
+	}
+}
+
+// flush has one of the stores flush: they do when they like.
+func (w *world) flush(rng *rand.Rand) {
+	if err := w.shards[rng.IntN(len(w.shards))].store.FlushForTest(); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// linger gives the shards the time to write back what they may.
+func (w *world) linger() {
+	for range 50 {
+		for _, r := range w.shards {
+			if err := r.Query(context.Background(), func(state.View) {}); err != nil {
+				w.t.Fatalf("shard %v: %v", r.part, err)
+			}
+		}
 	}
 }
 

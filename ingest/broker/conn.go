@@ -88,7 +88,7 @@ func (c *conn) Acked(seq uint64, err error) {
 		return
 	}
 	if err != nil {
-		c.closeLocked()
+		_ = c.closeLocked()
 		return
 	}
 	n := uint64(len(c.slots))

@@ -139,7 +139,8 @@ func (c *rawClient) closed() {
 	c.t.Helper()
 	for {
 		if _, _, err := c.readPacket(); err != nil {
-			if ne, ok := err.(net.Error); ok && ne.Timeout() {
+			var ne net.Error
+			if errors.As(err, &ne) && ne.Timeout() {
 				c.t.Fatal("connection is still open")
 			}
 			return

@@ -14,6 +14,10 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
+// writeBuffer is the kernel's buffer for what a client has not read yet, in bytes: some ten thousand
+// acknowledgements, instead of megabytes for each client that never reads.
+const writeBuffer = 32 << 10
+
 // connectTimeout is how long a connection may take to send its CONNECT.
 const connectTimeout = 10 * time.Second
 
@@ -51,8 +55,8 @@ func (b *Broker) admit(nc net.Conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.stopping || len(b.conns) >= b.opts.MaxClients {
-		nc.Close()
 		b.counters.refusedClients.Add(1)
+		nc.Close()
 		b.log.warn(causeClients).Int("max", b.opts.MaxClients).Msg("mqtt connection refused; too many clients")
 		return
 	}
@@ -88,6 +92,11 @@ func (b *Broker) establish(c *conn) (err error) {
 			err = packets.ErrMalformedPacket
 		}
 	}()
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		if err := tcp.SetWriteBuffer(writeBuffer); err != nil {
+			return err
+		}
+	}
 	if err := c.SetReadDeadline(time.Now().Add(connectTimeout)); err != nil {
 		return err
 	}

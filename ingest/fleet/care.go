@@ -9,13 +9,12 @@ import (
 
 // care is a car's life with its workshop.
 type care struct {
-	known      bool // there is a service on record
-	lastKm     float64
-	lastAt     int64
-	visit      int64 // day of the next visit, 0: none
-	in, out    int64 // at the workshop from, till
-	orders     int
-	batteryNew bool
+	known   bool // there is a service on record
+	lastKm  float64
+	lastAt  int64
+	visit   int64 // day of the next visit, 0: none
+	in, out int64 // at the workshop from, till
+	orders  int
 }
 
 // init makes up the history: seven of ten cars have one.

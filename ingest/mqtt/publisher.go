@@ -191,7 +191,7 @@ func (p *Publisher) session(ctx context.Context) (connected bool, err error) {
 				cancel(err)
 				continue // the rest of the session is void; its messages stay in the window
 			}
-			p.acked(ctx)
+			p.acked()
 		}
 	})
 	for {
@@ -206,14 +206,17 @@ func (p *Publisher) session(ctx context.Context) (connected bool, err error) {
 	return true, context.Cause(ctx)
 }
 
-// await waits for a token and returns its error, or the cause of the session's end.
+// await waits for a token and returns its error, or the cause of the session's end: once that has come,
+// no token counts any more.
 func await(ctx context.Context, tok paho.Token) error {
 	select {
 	case <-tok.Done():
-		return tok.Error()
+		if ctx.Err() == nil {
+			return tok.Error()
+		}
 	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
+	return context.Cause(ctx)
 }
 
 // restart makes everything in the window unsent.
@@ -239,12 +242,9 @@ func (p *Publisher) next(ctx context.Context) (m message, err error) {
 }
 
 // acked removes the oldest message: acknowledgements come in the order of the messages.
-func (p *Publisher) acked(ctx context.Context) {
+func (p *Publisher) acked() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if ctx.Err() != nil {
-		return // a token completed by the end of the session says nothing
-	}
 	p.window = p.window[1:]
 	p.sent--
 	p.stats.Acked++

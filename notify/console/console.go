@@ -73,6 +73,7 @@ type Destination struct {
 type VehicleRow struct {
 	VIN      string   `json:"vin"`
 	Model    string   `json:"model,omitempty"`
+	Plate    string   `json:"plate,omitempty"`
 	State    string   `json:"state"` // ok, or the worst item level, or the worst severity that fires
 	Odometer *float64 `json:"odometer,omitempty"`
 	Time     int64    `json:"time"` // arrival of the newest record, Unix ms

@@ -24,14 +24,13 @@ type activation struct {
 // watchEvery is how often the rule files are looked at for changes.
 const watchEvery = 2 * time.Second
 
-// activateAtStart puts the files in force where they differ from what the shards have. Bad files leave
-// the old rules in force; without old ones the engine does not start.
-func (e *Engine) activateAtStart(ctx context.Context) error {
-	var newest rules.Activation
-	same := true
-	for i, s := range e.shards {
+// inForce is the rule set that the shards have; same is false when a crash left them with several: the
+// newest is to be put in force again.
+func (c *Core) inForce(ctx context.Context) (newest rules.Activation, same bool, err error) {
+	same = true
+	for i, s := range c.shards {
 		var a rules.Activation
-		err := e.view(ctx, s, func(v state.View) error {
+		err := c.view(ctx, s, func(v state.View) error {
 			payload := v.Control()
 			if len(payload) == 0 {
 				return nil
@@ -41,12 +40,63 @@ func (e *Engine) activateAtStart(ctx context.Context) error {
 			return err
 		})
 		if err != nil {
-			return err
+			return newest, false, err
 		}
 		same = same && (i == 0 || a.Version == newest.Version)
 		if a.Number > newest.Number || i == 0 {
 			newest = a
 		}
+	}
+	return newest, same, nil
+}
+
+// Activate puts a rule set in force, if it is not already; the error of a bad one is a rules.Problems,
+// and the old one stays. Its number follows the last one.
+func (c *Core) Activate(ctx context.Context, a rules.Activation) (changed bool, err error) {
+	c.rules.mu.Lock()
+	defer c.rules.mu.Unlock()
+	same := true
+	if c.rules.current.Number == 0 {
+		if c.rules.current, same, err = c.inForce(ctx); err != nil {
+			return false, err
+		}
+	}
+	return c.put(ctx, a, !same)
+}
+
+// put appends the control record to every partition and waits until it is applied everywhere. The notify
+// shards come first: a message of the new rules must find its endpoints. c.rules.mu is held.
+func (c *Core) put(ctx context.Context, a rules.Activation, force bool) (changed bool, err error) {
+	a.Number = c.rules.current.Number + 1
+	a, prog, payload, err := rules.BuildActivation(a)
+	if err != nil {
+		return false, err
+	}
+	c.rules.program = prog
+	if a.Version == c.rules.current.Version && !force {
+		return false, nil
+	}
+	for i := len(c.shards) - 1; i >= 0; i-- {
+		if _, err := c.intake.append(c.shards[i].part, &log.Record{Kind: log.Control, Payload: payload}, log.Ack{}); err != nil {
+			return false, err
+		}
+	}
+	for _, stream := range []log.Stream{log.Notices, log.Events} {
+		if err := c.waitApplied(ctx, stream); err != nil {
+			return false, err
+		}
+	}
+	c.rules.current = a
+	c.log.Info().Str("version", a.Version).Int("number", a.Number).Int("rules", len(prog.Rules)).Int("plans", len(prog.Plans)).Msg("rules in force")
+	return true, nil
+}
+
+// activateAtStart puts the files in force where they differ from what the shards have. Bad files leave
+// the old rules in force; without old ones the engine does not start.
+func (e *Engine) activateAtStart(ctx context.Context) error {
+	newest, same, err := e.inForce(ctx)
+	if err != nil {
+		return err
 	}
 	e.rules.mu.Lock()
 	defer e.rules.mu.Unlock()
@@ -62,8 +112,7 @@ func (e *Engine) activateAtStart(ctx context.Context) error {
 		return err
 	default:
 		e.log.Error().Int("number", newest.Number).Msgf("the rule files are wrong; the rules of before stay in force:\n%v", err)
-		_, p, _, err := rules.BuildActivation(newest)
-		e.rules.program = p
+		_, err := e.put(ctx, newest, !same)
 		return err
 	}
 }
@@ -76,35 +125,14 @@ func (e *Engine) Reload(ctx context.Context) (changed bool, err error) {
 	return e.activate(ctx, false)
 }
 
-// activate appends the control record to every partition and waits until it is applied everywhere. The
-// notify shards come first: a message of the new rules must find its endpoints.
+// activate puts the files and the configuration of this moment in force.
 func (e *Engine) activate(ctx context.Context, force bool) (bool, error) {
-	a, err := Activation(e.cfg.Rules, e.cfg, e.rules.current.Number+1)
+	a, err := Activation(e.cfg.Rules, e.cfg, 0)
 	if err != nil {
 		return false, err
 	}
 	e.rules.seen = digest(a.Files)
-	a, prog, payload, err := rules.BuildActivation(a)
-	if err != nil {
-		return false, err
-	}
-	e.rules.program = prog
-	if a.Version == e.rules.current.Version && !force {
-		return false, nil
-	}
-	for i := len(e.shards) - 1; i >= 0; i-- {
-		if _, err := e.intake.append(e.shards[i].part, &log.Record{Kind: log.Control, Payload: payload}, log.Ack{}); err != nil {
-			return false, err
-		}
-	}
-	for _, stream := range []log.Stream{log.Notices, log.Events} {
-		if err := e.waitApplied(ctx, stream); err != nil {
-			return false, err
-		}
-	}
-	e.rules.current = a
-	e.log.Info().Str("version", a.Version).Int("number", a.Number).Int("rules", len(prog.Rules)).Int("plans", len(prog.Plans)).Msg("rules in force")
-	return true, nil
+	return e.put(ctx, a, force)
 }
 
 // watchRules reloads when a rule file has changed.
@@ -124,9 +152,7 @@ func (e *Engine) watchRules(ctx context.Context) error {
 		if err != nil {
 			continue // half-written or being replaced: the next look sees it whole
 		}
-		if e.cfg.Policy.Given {
-			files = append(files, policyFile(e.cfg))
-		}
+		files = append(files, policyFile(e.cfg)...)
 		e.rules.mu.Lock()
 		changed := digest(files) != e.rules.seen
 		e.rules.mu.Unlock()

@@ -14,8 +14,8 @@ import (
 type Admin interface {
 	Status(ctx context.Context) (*Status, error)
 	Vehicle(ctx context.Context, vin string) (*rules.VehicleView, error)
-	// Timeline lists a vehicle's story, newest first.
-	Timeline(ctx context.Context, vin string, limit int) ([]TimelineEntry, error)
+	// Timeline lists a vehicle's story, newest first, told in a language ("en", "zh").
+	Timeline(ctx context.Context, vin, lang string, limit int) ([]TimelineEntry, error)
 	// Outbox lists what waits for a destination, in sending order per vehicle.
 	Outbox(ctx context.Context, limit int) ([]OutboxEntry, error)
 	// RequeueOutbox tries the entries of an endpoint again that were given up or switched off.
@@ -92,11 +92,14 @@ type DiskStatus struct {
 	Days    float64 `json:"days_left,omitempty"` // at the rate of this run; 0: not known
 }
 
-// TimelineEntry is one line of a vehicle's story: Kind says what, the rest is the entry as it was written.
+// TimelineEntry is one line of a vehicle's story: Kind says what, Text says it to people, Entry is as it was
+// written. Entries of one event share its ID: that it happened, and what became of telling it.
 type TimelineEntry struct {
 	Time  int64           `json:"time"` // Unix ms
 	Kind  string          `json:"kind"`
 	Type  string          `json:"type,omitempty"`
+	ID    string          `json:"id,omitempty"`
+	State string          `json:"state,omitempty"`
 	Text  string          `json:"text"`
 	Held  string          `json:"held,omitempty"`
 	Entry json.RawMessage `json:"entry"`

@@ -75,9 +75,10 @@ func (e *Engine) routes(tok tokens) http.Handler {
 	mux.Handle("GET /api/v1/vehicles", read(answer(func(r *http.Request) (any, error) { return e.Recent(r.Context(), limitOf(r, 100)) })))
 	mux.Handle("GET /api/v1/vehicles/{vin}", read(answer(func(r *http.Request) (any, error) { return e.Vehicle(r.Context(), r.PathValue("vin")) })))
 	mux.Handle("GET /api/v1/vehicles/{vin}/timeline", read(answer(func(r *http.Request) (any, error) {
-		t, err := e.Timeline(r.Context(), r.PathValue("vin"), limitOf(r, 200))
+		t, err := e.Timeline(r.Context(), r.PathValue("vin"), r.URL.Query().Get("lang"), limitOf(r, 200))
 		return map[string]any{"entries": t}, err
 	})))
+	mux.Handle("GET /api/v1/signals", read(answer(func(*http.Request) (any, error) { return e.Signals(), nil })))
 	mux.Handle("GET /api/v1/leads", read(answer(func(r *http.Request) (any, error) {
 		return e.read.Leads(r.URL.Query().Get("all") == "true", limitOf(r, 200)), nil
 	})))

@@ -29,7 +29,7 @@ type Offline struct {
 
 // OpenOffline opens the folder of a configuration. A running engine holds it.
 func OpenOffline(cfg *config.Config) (*Offline, error) {
-	dir := filepath.Join(cfg.Data, journalDir)
+	dir := JournalDir(cfg.Data)
 	if _, err := os.Stat(dir); err != nil {
 		return nil, fmt.Errorf("%s holds no engine's data: %w", cfg.Data, err)
 	}
@@ -40,7 +40,7 @@ func OpenOffline(cfg *config.Config) (*Offline, error) {
 	o := &Offline{cfg: cfg, shards: map[log.Partition]*state.Offline{}, count: arch.Shards()}
 	o.parts = partitions(o.count.Events, o.count.Notices)
 	for _, p := range o.parts {
-		s, err := state.OpenOffline(state.StoreOptions{Dir: storeDir(cfg.Data, p)})
+		s, err := state.OpenOffline(state.StoreOptions{Dir: StoreDir(cfg.Data, p)})
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("%w: is the engine still running? Then ask it without --offline", err), o.Close())
 		}
@@ -124,14 +124,15 @@ func (o *Offline) Vehicle(_ context.Context, vin string) (*rules.VehicleView, er
 	return showVehicle(s.View, vin, s.Clock(), o.rules, o.prog)
 }
 
-func (o *Offline) Timeline(_ context.Context, vin string, limit int) ([]TimelineEntry, error) {
+func (o *Offline) Timeline(_ context.Context, vin, lang string, limit int) ([]TimelineEntry, error) {
+	tell := newStory(lang, o.prog)
 	var out []TimelineEntry
 	var err error
 	for _, p := range o.parts {
 		if p.Stream == log.Events && o.shards[p] != o.at(log.Events, []byte(vin)) {
 			continue
 		}
-		if out, err = appendTimeline(out, o.shards[p].View, p.Stream, vin); err != nil {
+		if out, err = appendTimeline(out, tell, o.shards[p].View, p.Stream, vin); err != nil {
 			return nil, err
 		}
 	}
@@ -219,7 +220,7 @@ func (o *Offline) DropDead(ctx context.Context, id string) error {
 
 // append adds records to the journal for the next start to apply.
 func (o *Offline) append(ctx context.Context, p log.Partition, recs []log.Record) error {
-	j, err := journal.Open(journal.Options{Dir: filepath.Join(o.cfg.Data, journalDir), Shards: o.count, Keep: time.Duration(o.cfg.Journal.Keep), MaxBytes: int64(o.cfg.Journal.Max)})
+	j, err := journal.Open(journal.Options{Dir: JournalDir(o.cfg.Data), Shards: o.count, Keep: time.Duration(o.cfg.Journal.Keep), MaxBytes: int64(o.cfg.Journal.Max)})
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/milepost-io/milepost/cmd/internal/config"
 	"github.com/milepost-io/milepost/ingest"
@@ -52,9 +53,7 @@ func Activation(path string, cfg *config.Config, number int) (rules.Activation, 
 		return a, err
 	}
 	a.Files = files
-	if cfg.Policy.Given {
-		a.Files = append(a.Files, policyFile(cfg))
-	}
+	a.Files = append(a.Files, policyFile(cfg)...)
 	cat, err := readCatalogue(cfg)
 	if err != nil {
 		return a, err
@@ -75,13 +74,25 @@ func Activation(path string, cfg *config.Config, number int) (rules.Activation, 
 // LogEndpoint is the name of the log output among the endpoints.
 const LogEndpoint = "log"
 
-// policyFile is the configuration's policy as a rule file, so that it is checked and kept like one.
-func policyFile(cfg *config.Config) rules.File {
+// policyFile is the policy keys that the configuration gives, as a rule file, so that they are checked and
+// kept like one.
+func policyFile(cfg *config.Config) []rules.File {
 	p := cfg.Policy
-	return rules.File{
-		Name:    filepath.Base(cfg.File) + " (policy)",
-		Content: fmt.Sprintf("policy: {group: {wait: %q}, consent_default: %s, day_starts: %q}\n", p.Group.Wait.Rule(), p.ConsentDefault, p.DayStarts),
+	var keys []string
+	for _, k := range p.Given {
+		switch k {
+		case "policy.group.wait":
+			keys = append(keys, fmt.Sprintf("group: {wait: %q}", p.Group.Wait.Rule()))
+		case "policy.consent_default":
+			keys = append(keys, "consent_default: "+p.ConsentDefault)
+		case "policy.day_starts":
+			keys = append(keys, fmt.Sprintf("day_starts: %q", p.DayStarts))
+		}
 	}
+	if len(keys) == 0 {
+		return nil
+	}
+	return []rules.File{{Name: filepath.Base(cfg.File) + " (policy)", Content: "policy: {" + strings.Join(keys, ", ") + "}\n"}}
 }
 
 // ReadRules reads the rule files of a folder, or one file. A folder that does not exist has none.

@@ -125,20 +125,20 @@ func (t tokens) authorize(role string) func(token string) (string, bool) {
 	}
 }
 
-// openDispatcher makes the channels of the configured endpoints.
-func (e *Engine) openDispatcher() error {
+// openChannels makes the channels of the configured endpoints.
+func (e *Engine) openChannels() (map[string]notify.Channel, error) {
 	channels := map[string]notify.Channel{}
 	for _, w := range e.cfg.Notify.Webhooks {
 		secrets, warning, err := webhook.LoadSecrets(w.SecretFile)
 		if err != nil {
-			return fmt.Errorf("notify.webhooks %s: %w", w.Name, err)
+			return nil, fmt.Errorf("notify.webhooks %s: %w", w.Name, err)
 		}
 		if warning != "" {
 			e.log.Warn().Str("endpoint", w.Name).Msg(warning)
 		}
 		channels[w.Name], err = webhook.New(webhook.Options{URL: w.URL, Secrets: secrets, AllowPrivate: w.AllowPrivate})
 		if err != nil {
-			return fmt.Errorf("notify.webhooks %s: %w", w.Name, err)
+			return nil, fmt.Errorf("notify.webhooks %s: %w", w.Name, err)
 		}
 	}
 	switch e.cfg.Notify.Log {
@@ -148,20 +148,12 @@ func (e *Engine) openDispatcher() error {
 	default:
 		c, err := logout.Open(e.cfg.Notify.Log)
 		if err != nil {
-			return fmt.Errorf("notify.log: %w", err)
+			return nil, fmt.Errorf("notify.log: %w", err)
 		}
 		e.closers = append(e.closers, c.Close)
 		channels[LogEndpoint] = c
 	}
-	var generation uint64
-	for _, s := range e.shards {
-		generation = max(generation, s.store.Generation())
-	}
-	d, err := notify.NewDispatcher(notify.DispatcherOptions{
-		Channels: channels, Results: appendResult{e.intake}, Generation: generation, Scan: e.scanOutbox, Clock: e.clock.Now, Log: e.log,
-	})
-	e.disp = d
-	return err
+	return channels, nil
 }
 
 // takeFile takes a recorded file in, as `serve --replay` does: through the same door, stamped now.

@@ -14,8 +14,8 @@ import (
 	"github.com/milepost-io/milepost/state/log"
 )
 
-func (e *Engine) parts() []log.Partition {
-	return partitions(e.journal.Shards(log.Events), e.journal.Shards(log.Notices))
+func (c *Core) parts() []log.Partition {
+	return partitions(c.journal.Shards(log.Events), c.journal.Shards(log.Notices))
 }
 
 // shardAt is the shard of a partition, nil when there is none.
@@ -103,7 +103,7 @@ func freeBytes(dir string) int64 {
 	if syscall.Statfs(dir, &fs) != nil {
 		return 0
 	}
-	return int64(fs.Bavail) * int64(fs.Bsize)
+	return int64(fs.Bavail) * fs.Bsize
 }
 
 // Overview implements console.Engine.
@@ -170,14 +170,18 @@ func (e *Engine) Recent(ctx context.Context, limit int) ([]console.VehicleRow, e
 }
 
 func describeRow(v state.View, row *console.VehicleRow) error {
-	doc, err := v.Document([]byte(row.VIN), []byte(rules.HotDocument))
-	if err != nil || doc == nil {
+	hot, err := v.Document([]byte(row.VIN), []byte(rules.HotDocument))
+	if err != nil || hot == nil {
 		return err
 	}
-	s, err := rules.Summarize(doc)
+	profile, err := v.Document([]byte(row.VIN), []byte(rules.ProfileDocument))
 	if err != nil {
 		return err
 	}
-	row.Odometer, row.State = s.OdometerKM, s.Worst
+	s, err := rules.Summarize(hot, profile)
+	if err != nil {
+		return err
+	}
+	row.Odometer, row.State, row.Model, row.Plate = s.OdometerKM, s.Worst, s.Model, s.Plate
 	return nil
 }

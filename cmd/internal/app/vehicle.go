@@ -2,11 +2,8 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"sort"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/milepost-io/milepost/notify"
@@ -49,8 +46,35 @@ func showVehicle(v state.View, vin string, now int64, a rules.Activation, prog *
 	return view, nil
 }
 
+// Signal is an entry of the signal catalogue as people are shown it.
+type Signal struct {
+	Name  string            `json:"name"`
+	Label map[string]string `json:"label,omitempty"`
+	Unit  string            `json:"unit,omitempty"`
+}
+
+// Signals is the catalogue of the rules in force, in its order.
+func (e *Engine) Signals() []Signal {
+	e.rules.mu.Lock()
+	prog := e.rules.program
+	e.rules.mu.Unlock()
+	out := []Signal{}
+	if prog == nil { // not ready yet
+		return out
+	}
+	c := prog.Catalogue()
+	for i := range c.Len() {
+		s := c.Signal(i)
+		out = append(out, Signal{Name: s.Name, Label: s.Label, Unit: s.Unit})
+	}
+	return out
+}
+
 // Timeline implements Admin: what the rules stage wrote about the vehicle, and what the notify stage did.
-func (e *Engine) Timeline(ctx context.Context, vin string, limit int) ([]TimelineEntry, error) {
+func (e *Engine) Timeline(ctx context.Context, vin, lang string, limit int) ([]TimelineEntry, error) {
+	e.rules.mu.Lock()
+	tell := newStory(lang, e.rules.program)
+	e.rules.mu.Unlock()
 	var out []TimelineEntry
 	for _, s := range e.shards {
 		if s.part.Stream == log.Events && s != e.of(log.Events, []byte(vin)) {
@@ -58,7 +82,7 @@ func (e *Engine) Timeline(ctx context.Context, vin string, limit int) ([]Timelin
 		}
 		err := e.view(ctx, s, func(v state.View) error {
 			var err error
-			out, err = appendTimeline(out, v, s.part.Stream, vin)
+			out, err = appendTimeline(out, tell, v, s.part.Stream, vin)
 			return err
 		})
 		if err != nil {
@@ -68,98 +92,15 @@ func (e *Engine) Timeline(ctx context.Context, vin string, limit int) ([]Timelin
 	return newestFirst(out, limit), nil
 }
 
-// rowOrder is the length of what state.Context.AddRow appends to a prefix.
-const rowOrder = 12
-
 // appendTimeline reads one shard's rows about a vehicle.
-func appendTimeline(out []TimelineEntry, v state.View, stream log.Stream, vin string) ([]TimelineEntry, error) {
-	prefix := vin
-	if stream == log.Notices {
-		prefix += "\x00"
-	}
-	err := v.Rows(state.RowTimeline, prefix, func(key string, value []byte) bool {
-		if len(key) != len(prefix)+rowOrder { // another vehicle whose id begins with this one
-			return true
-		}
-		if e, ok := timelineEntry(stream, value); ok {
+func appendTimeline(out []TimelineEntry, tell *story, v state.View, stream log.Stream, vin string) ([]TimelineEntry, error) {
+	err := v.Rows(state.RowTimeline, string(rules.TimelinePrefix([]byte(vin))), func(_ string, value []byte) bool {
+		if e, ok := tell.entry(stream, value); ok {
 			out = append(out, e)
 		}
 		return true
 	})
 	return out, err
-}
-
-func timelineEntry(stream log.Stream, value []byte) (TimelineEntry, bool) {
-	out := TimelineEntry{Entry: append(json.RawMessage{}, value...)}
-	if stream == log.Notices {
-		var n notify.TimelineEntry
-		if json.Unmarshal(value, &n) != nil {
-			return out, false
-		}
-		out.Time, out.Kind, out.Type = n.At, n.Kind, n.Type
-		out.Text = joinWords(n.Title, shortType(n.Type), n.State, n.Endpoint, n.Detail)
-		if n.State == "held" {
-			out.Held = n.Reason
-		}
-		return out, true
-	}
-	var r rules.TimelineEntry
-	if json.Unmarshal(value, &r) != nil {
-		return out, false
-	}
-	out.Time, out.Kind = r.At, r.Kind
-	out.Text = timelineText(&r)
-	if r.Event != nil {
-		out.Type = r.Event.Type
-	}
-	return out, true
-}
-
-// timelineText says in a few words what an entry of the rules stage tells.
-func timelineText(r *rules.TimelineEntry) string {
-	switch {
-	case r.Event != nil:
-		items := ""
-		for _, it := range r.Event.Items {
-			items = strings.TrimPrefix(items+", "+it.ID, ", ")
-		}
-		return joinWords(shortType(r.Event.Type), r.Event.Rule, items, r.Event.Reason)
-	case r.Value != nil:
-		return joinWords(r.Kind, r.Signal, strconv.FormatFloat(*r.Value, 'f', -1, 64), r.Reason)
-	case r.Service != nil:
-		return joinWords("service", strings.Join(r.Service.Items, ", "), r.Service.Order)
-	case r.Kind == "assumed":
-		names := make([]string, 0, len(r.Items))
-		for _, it := range r.Items {
-			names = append(names, it.ID)
-		}
-		return joinWords("history assumed", strings.Join(names, ", "))
-	case r.Feedback != nil:
-		return joinWords("feedback", r.Feedback.By, r.Feedback.Action)
-	}
-	return joinWords(r.Kind, r.Reason)
-}
-
-func joinWords(words ...string) string {
-	s := ""
-	for _, w := range words {
-		switch {
-		case w == "":
-		case s == "":
-			s = w
-		default:
-			s += " · " + w
-		}
-	}
-	return s
-}
-
-func shortType(t string) string {
-	const prefix = "milepost."
-	if len(t) > len(prefix) && t[:len(prefix)] == prefix {
-		return t[len(prefix):]
-	}
-	return t
 }
 
 func newestFirst(out []TimelineEntry, limit int) []TimelineEntry {

@@ -131,9 +131,9 @@ func (c *client) Vehicle(ctx context.Context, vin string) (*rules.VehicleView, e
 	return &v, err
 }
 
-func (c *client) Timeline(ctx context.Context, vin string, limit int) ([]app.TimelineEntry, error) {
+func (c *client) Timeline(ctx context.Context, vin, lang string, limit int) ([]app.TimelineEntry, error) {
 	var t struct{ Entries []app.TimelineEntry }
-	err := c.get(ctx, "/api/v1/vehicles/"+url.PathEscape(vin)+"/timeline?limit="+strconv.Itoa(limit), &t)
+	err := c.get(ctx, "/api/v1/vehicles/"+url.PathEscape(vin)+"/timeline?lang="+url.QueryEscape(lang)+"&limit="+strconv.Itoa(limit), &t)
 	return t.Entries, err
 }
 

@@ -75,7 +75,7 @@ func waitReady(ctx context.Context, c *client, eng *engineProcess) (app.Status, 
 		default:
 		}
 		if time.Now().After(deadline) {
-			return st, fmt.Errorf("the engine was not ready within 30 s (%v)", err)
+			return st, fmt.Errorf("the engine was not ready within 30 s (%w)", err)
 		}
 		pause(ctx, 20*time.Millisecond)
 		if err := ctx.Err(); err != nil {

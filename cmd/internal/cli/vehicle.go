@@ -39,7 +39,7 @@ func newVehicle(s *session) *cobra.Command {
 		Args:  positional("VIN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := ask(cmd.Context(), s, func(ctx context.Context, a app.Admin) ([]app.TimelineEntry, error) {
-				return a.Timeline(ctx, args[0], limit)
+				return a.Timeline(ctx, args[0], "en", limit)
 			})
 			if err != nil {
 				return err
@@ -48,11 +48,7 @@ func newVehicle(s *session) *cobra.Command {
 				return s.encode(t)
 			}
 			for _, e := range t {
-				held := ""
-				if e.Held != "" {
-					held = "  [" + e.Held + "]"
-				}
-				fmt.Fprintf(s.Out, "%s  %s%s\n", time.UnixMilli(e.Time).UTC().Format(time.RFC3339), e.Text, held)
+				fmt.Fprintf(s.Out, "%s  %s\n", time.UnixMilli(e.Time).UTC().Format(time.RFC3339), e.Text)
 			}
 			return nil
 		},

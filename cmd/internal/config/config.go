@@ -70,14 +70,14 @@ type Retention struct {
 	Deadletter Duration `key:"deadletter" default:"30d" doc:"dead letters"`
 }
 
-// Policy may also stand in a file of the rules folder, but not in both.
+// Policy may also stand in a file of the rules folder; each key stands once.
 type Policy struct {
 	Group          Group  `key:"group"`
 	ConsentDefault string `key:"consent_default" default:"granted" doc:"consent of an owner who said nothing: granted or denied"`
 	DayStarts      string `key:"day_starts" default:"09:00" doc:"local time at which a new day counts for dates"`
 
-	// Given says that the file or the environment sets any of it.
-	Given bool `key:"-"`
+	// Given are the keys that the file or the environment sets ("policy.group.wait"), in order.
+	Given []string `key:"-"`
 }
 
 // Group is how messages gather.

@@ -20,7 +20,7 @@ func (p Problems) Error() string { return strings.Join(p, "\n") }
 // Parse decodes a file's content over the defaults and checks it. dir anchors relative paths.
 func Parse(path string, b []byte, dir string, env []string) (*Config, error) {
 	c := &Config{Dir: dir, File: path}
-	d := &decoder{path: path, lines: strings.Split(string(b), "\n"), env: environment(env)}
+	d := &decoder{path: path, lines: strings.Split(string(b), "\n"), env: environment(env), fromEnv: map[string]bool{}}
 	d.defaults(reflect.ValueOf(c).Elem())
 	c.MQTT.Topics = defaultTopics()
 	f, err := parser.ParseBytes(b, 0)
@@ -34,7 +34,11 @@ func Parse(path string, b []byte, dir string, env []string) (*Config, error) {
 		d.value(f.Docs[0].Body, reflect.ValueOf(c).Elem(), "")
 	}
 	d.overrides(reflect.ValueOf(c).Elem(), "")
-	c.Policy.Given = d.places["policy"] != nil || d.policyByEnv
+	for _, k := range []string{"policy.group.wait", "policy.consent_default", "policy.day_starts"} {
+		if d.places[k] != nil || d.fromEnv[k] {
+			c.Policy.Given = append(c.Policy.Given, k)
+		}
+	}
 	if len(d.problems) == 0 {
 		for _, p := range c.check() {
 			d.problems = append(d.problems, d.located(p))
@@ -81,7 +85,7 @@ type decoder struct {
 	problems []string
 	places   map[string]ast.Node
 
-	policyByEnv bool
+	fromEnv map[string]bool // keys set by the environment
 }
 
 // fail records a problem at a node: file:line:column, the line, a caret.
@@ -236,7 +240,7 @@ func (d *decoder) overrides(v reflect.Value, at string) {
 		name := envName(path)
 		if s, ok := d.env[name]; ok {
 			delete(d.env, name)
-			d.policyByEnv = d.policyByEnv || strings.HasPrefix(path, "policy.")
+			d.fromEnv[path] = true
 			if err := set(f, s); err != nil {
 				d.problems = append(d.problems, fmt.Sprintf("environment %s: %v", name, err))
 			}

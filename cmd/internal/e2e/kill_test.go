@@ -19,7 +19,7 @@ import (
 // due must have been sent, and nothing under two ids.
 func TestKillLoop(t *testing.T) {
 	kills := 12
-	if s := os.Getenv("MILEPOST_KILLS"); s != "" {
+	if s := os.Getenv("E2E_KILLS"); s != "" {
 		var err error
 		if kills, err = strconv.Atoi(s); err != nil {
 			t.Fatal(err)
@@ -125,7 +125,7 @@ func underTwoIDs(events []received) int {
 	ids := map[string]string{}
 	n := 0
 	for _, x := range events {
-		key := x.Type + "|" + x.Data.Alert + "|" + x.Data.Lead
+		key := x.Type + "|" + x.Time + "|" + x.Data.Alert + "|" + x.Data.Lead
 		for _, it := range x.Data.Items {
 			key += "|" + it.ID + it.State
 		}

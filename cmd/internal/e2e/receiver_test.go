@@ -19,6 +19,7 @@ type received struct {
 	ID   string `json:"id"`
 	Type string `json:"type"`
 	Sub  string `json:"subject"`
+	Time string `json:"time"`
 	Data struct {
 		Alert    string `json:"alert"`
 		Lead     string `json:"lead"`

@@ -126,6 +126,9 @@ func (r *Replay) control(payload []byte) error {
 
 // Apply takes one record, which carries its arrival.
 func (r *Replay) Apply(in *ingest.Record) error {
+	if err := r.runDue(in.Arrival); err != nil {
+		return err
+	}
 	r.clock = max(r.clock, in.Arrival)
 	rec := log.Record{
 		Kind: log.Event, Oversize: in.Oversize, Types: uint32(in.Types), Arrival: in.Arrival, Key: in.Key,
@@ -169,6 +172,23 @@ func (r *Replay) settle() error {
 				}
 			}
 		}
+	}
+	return nil
+}
+
+// runDue runs the timers of all vehicles that are due by a time, before the record of that time is applied:
+// the clock is one (S1), and what a timer made on Monday must not be judged by what a party said on Friday.
+func (r *Replay) runDue(to int64) error {
+	due := func(ms []*state.Machine) bool {
+		for _, m := range ms {
+			if at, ok := m.NextDue(); ok && at <= to {
+				return true
+			}
+		}
+		return false
+	}
+	if to > r.clock && (due(r.rules) || due(r.notify)) {
+		return r.Advance(to)
 	}
 	return nil
 }

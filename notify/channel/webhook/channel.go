@@ -86,14 +86,13 @@ func New(o Options) (*Channel, error) {
 		dialer.Control = g.control
 	}
 	transport := &http.Transport{
-		Proxy:                 nil, // not even from the environment: it would dial for us, unguarded
-		DialContext:           dialer.DialContext,
-		TLSClientConfig:       o.TLS.Clone(),
-		TLSHandshakeTimeout:   o.Connect,
-		ForceAttemptHTTP2:     true,
-		MaxIdleConnsPerHost:   8,
-		IdleConnTimeout:       90 * time.Second,
-		ResponseHeaderTimeout: o.Total,
+		Proxy:               nil, // not even from the environment: it would dial for us, unguarded
+		DialContext:         dialer.DialContext,
+		TLSClientConfig:     o.TLS.Clone(),
+		TLSHandshakeTimeout: o.Connect,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConnsPerHost: 8,
+		IdleConnTimeout:     90 * time.Second,
 		// A reply's headers are no more trusted than its body.
 		MaxResponseHeaderBytes: 16 << 10,
 		DisableCompression:     true,

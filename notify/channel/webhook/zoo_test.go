@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -260,10 +261,10 @@ func TestZooErrorsAndResets(t *testing.T) {
 			order = append(order, r.Header.Get("webhook-id"))
 		}
 		mu.Unlock()
-		switch {
-		case c%20 == 0:
+		switch c % 20 {
+		case 0:
 			w.WriteHeader([]int{500, 502, 503, 408, 425}[c/20%5])
-		case c%20 == 10: // applied, then reset
+		case 10: // applied, then reset
 			conn, _, err := w.(http.Hijacker).Hijack()
 			if err != nil {
 				t.Error(err)
@@ -357,7 +358,7 @@ func TestZooTimeouts(t *testing.T) {
 			<-r.Context().Done()
 		}
 	})
-	z := newZoo(t, map[string]notify.Channel{"sleepy": hook(t, sleepy.server.URL, short), "header": hook(t, drippingHeader(t), short)}, 2*time.Second)
+	z := newZoo(t, map[string]notify.Channel{"sleepy": hook(t, sleepy.server.URL, short), "header": hook(t, drippingHeader(t), short)}, time.Second)
 	z.put("sleepy", 3, 1)
 	z.put("header", 1, 1)
 	for _, r := range z.want("sleepy", 3, notify.Delivered) {
@@ -435,8 +436,9 @@ func TestZooRefusals(t *testing.T) {
 // What cannot be reached is tried until it expires: no such name, nobody listening, a certificate nobody
 // vouches for, an address the guard refuses.
 func TestZooUnreachable(t *testing.T) {
-	secure := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request got through") }))
-	secure.Config.ErrorLog = nil
+	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request got through") }))
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
 	t.Cleanup(secure.Close)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -448,9 +450,12 @@ func TestZooUnreachable(t *testing.T) {
 	z := newZoo(t, map[string]notify.Channel{
 		"name": hook(t, "https://milepost.invalid/", short), "nobody": hook(t, nobody, short),
 		"cert": hook(t, secure.URL, short), "guard": hook(t, "https://localhost/", short, public),
-	}, time.Second)
-	for name, detail := range map[string]string{"name": "", "nobody": "refused", "cert": "certificate", "guard": "allow_private"} {
+	}, 400*time.Millisecond)
+	details := map[string]string{"name": "", "nobody": "refused", "cert": "certificate", "guard": "allow_private"}
+	for name := range details {
 		z.put(name, 1, 1)
+	}
+	for name, detail := range details {
 		if rs := z.want(name, 1, notify.Expired); !strings.Contains(rs[0].Detail, detail) || len(rs[0].Entry) == 0 {
 			t.Errorf("%s: result %+v, want a detail with %q and the entry", name, rs[0], detail)
 		}

@@ -93,7 +93,7 @@ func (a *Archive) segment(seg *segment, end uint64, yield func(Entry, error) boo
 		_, runs, _, err := s.frame()
 		var bad *badFrame
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return true, nil
 		case errors.As(err, &bad) && end != noEnd:
 			return false, s.damage(bad.Error())

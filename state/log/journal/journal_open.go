@@ -181,7 +181,7 @@ func (s *scanner) walk(h *segmentHeader, end uint64) (durable uint64, err error)
 		f, runs, _, err := s.frame()
 		var bad *badFrame
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return durable, nil
 		case errors.As(err, &bad):
 			return durable, s.proveTorn(bad)

@@ -113,7 +113,7 @@ func (m *model) check(j *Journal) error {
 	}
 	names, err := j.opts.FS.List(j.opts.Dir)
 	if err != nil || slices.ContainsFunc(names, func(s string) bool { return strings.HasSuffix(s, tempSuffix) }) {
-		return fmt.Errorf("files after open are %q: %v", names, err)
+		return fmt.Errorf("files after open are %q: %w", names, err)
 	}
 	for i := range testShards.total() {
 		if err := m.checkPartition(j, testShards.partition(i)); err != nil {
@@ -169,7 +169,7 @@ func (m *model) checkPartition(j *Journal, p log.Partition) error {
 	for at := first; at < next; {
 		off, recs, err := r.Poll(7)
 		if err != nil || off != at || len(recs) == 0 {
-			return fmt.Errorf("%v: read at %d gives %d records from %d: %v", p, at, len(recs), off, err)
+			return fmt.Errorf("%v: read at %d gives %d records from %d: %w", p, at, len(recs), off, err)
 		}
 		for i := range recs {
 			want := modelRecord(p, at+log.Offset(i))

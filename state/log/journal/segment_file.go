@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -112,7 +113,7 @@ func openSegment(fs vfs.FS, path string) (*segment, error) {
 		return nil, fmt.Errorf("journal: open segment %s: %w", path, err)
 	}
 	b := make([]byte, min(info.Size(), segmentHeaderLen+8*2*maxShards))
-	if _, err := f.ReadAt(b, 0); err != nil && err != io.EOF {
+	if _, err := f.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("journal: read segment %s: %w", path, err)
 	}
 	h, n, err := decodeSegmentHeader(b)

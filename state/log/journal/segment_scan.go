@@ -105,7 +105,7 @@ func (s *scanner) peek(pos int64, n int) ([]byte, error) {
 	}
 	got, err := s.file.ReadAt(s.buf[:cap(s.buf)], pos)
 	s.buf, s.bufAt = s.buf[:got], pos
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("journal: read segment %s at %d: %w", s.seg.path, pos, err)
 	}
 	if got < n {

@@ -1,0 +1,140 @@
+package state_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/milepost-io/milepost/state"
+	"github.com/milepost-io/milepost/state/log"
+	"github.com/milepost-io/milepost/state/statetest"
+)
+
+// inPlace edits a document of a realistic size in place.
+type inPlace struct{}
+
+func (inPlace) Apply(c *state.Context, in *state.Input) {
+	doc := c.Edit(nil)
+	if doc == nil {
+		doc = c.Resize(nil, 496)
+	}
+	add(doc, 1)
+	binary.LittleEndian.PutUint64(doc[64:], uint64(in.At))
+	c.WakeAt(nil, in.At+3_600_000)
+}
+func (inPlace) Wake(*state.Context)      {}
+func (inPlace) Control([]byte) error     { return nil }
+func (inPlace) Activated(*state.Context) {}
+
+func vehicles(n int) [][]byte {
+	keys := make([][]byte, n)
+	for i := range keys {
+		keys[i] = fmt.Appendf(nil, "WVWZZZ1KZ%08d", i)
+	}
+	return keys
+}
+
+// A step that edits in place costs the engine no allocation.
+func TestApplyAllocatesNothing(t *testing.T) {
+	m, err := state.NewMachine(state.MachineOptions{Step: inPlace{}, Stage: log.Events})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := vehicles(100)
+	i := 0
+	apply := func() {
+		rec := log.Record{Kind: log.Event, Key: keys[i%len(keys)], Arrival: 1_700_000_000_000 + int64(i)}
+		if err := m.Apply(log.Offset(i), &rec); err != nil {
+			t.Fatal(err)
+		}
+		i++
+	}
+	for range 10_000 {
+		apply()
+	}
+	if n := testing.AllocsPerRun(10_000, apply); n > 0 {
+		t.Errorf("%v allocations per event", n)
+	}
+}
+
+func BenchmarkMachineApply(b *testing.B) {
+	m, err := state.NewMachine(state.MachineOptions{Step: inPlace{}, Stage: log.Events})
+	if err != nil {
+		b.Fatal(err)
+	}
+	keys := vehicles(100_000)
+	rng := rand.New(rand.NewPCG(1, 1))
+	off := log.Offset(0)
+	apply := func(k int) {
+		rec := log.Record{Kind: log.Event, Key: keys[k], Arrival: 1_700_000_000_000 + int64(off)/200}
+		if err := m.Apply(off, &rec); err != nil {
+			b.Fatal(err)
+		}
+		off++
+	}
+	for k := range keys {
+		apply(k)
+	}
+	order := make([]int, 1<<20)
+	for i := range order {
+		order[i] = rng.IntN(len(keys))
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	b.ReportAllocs()
+	b.ResetTimer()
+	start := state.CPUTime()
+	for i := range b.N {
+		apply(order[i&(1<<20-1)])
+	}
+	b.ReportMetric(float64(state.CPUTime()-start)/float64(b.N), "cpu-ns/op")
+}
+
+// The longest computing time between two applied records while 100,000 documents are written back, with a record
+// for a random one all the time.
+func BenchmarkWriteBackPause(b *testing.B) {
+	store, err := state.OpenStore(state.StoreOptions{Dir: b.TempDir(), FS: vfs.Default})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer store.Close()
+	l := statetest.NewLog(log.ID{1}, 1, 1)
+	m, err := state.NewMachine(state.MachineOptions{Step: inPlace{}, Stage: log.Events, LogID: l.ID(), Backing: store})
+	if err != nil {
+		b.Fatal(err)
+	}
+	keys := vehicles(100_000)
+	rng := rand.New(rand.NewPCG(1, 1))
+	runtime.LockOSThread() // for CPUTime
+	defer runtime.UnlockOSThread()
+	off := log.Offset(0)
+	var longest time.Duration
+	last := state.CPUTime()
+	apply := func(k int) {
+		rec := log.Record{Kind: log.Event, Key: keys[k], Arrival: 1_700_000_000_000 + int64(off)/200}
+		if err := m.Apply(off, &rec); err != nil {
+			b.Fatal(err)
+		}
+		off++
+		now := state.CPUTime()
+		longest = max(longest, now-last)
+		last = now
+	}
+	for k := range keys {
+		apply(k)
+	}
+	for b.Loop() {
+		for range 500_000 { // dirty nearly all again
+			apply(rng.IntN(len(keys)))
+		}
+		longest, last = 0, state.CPUTime()
+		pause := state.WriteBackForTest(m, store, func() { apply(rng.IntN(len(keys))) })
+		longest = max(longest, pause)
+	}
+	b.ReportMetric(float64(longest.Microseconds())/1000, "ms-longest-pause")
+}
