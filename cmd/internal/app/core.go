@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/rs/zerolog"
 
 	"github.com/milepost-io/milepost/ingest"
@@ -20,7 +19,7 @@ import (
 type CoreOptions struct {
 	// Data is the data folder on FS; FS nil is the machine's.
 	Data string
-	FS   vfs.FS
+	FS   state.FS
 	// Shards of each stage, fixed when the folder is made.
 	Shards journal.Shards
 	// Keep and MaxBytes are the journal's retention.

@@ -50,7 +50,8 @@ func (in *intake) append(p log.Partition, rec *log.Record, ack log.Ack) (log.Off
 	return in.appendAll(p, one[:], ack)
 }
 
-// appendAll stamps and appends records that belong together: all of them survive a crash, or none.
+// appendAll stamps and appends records that belong together: they have one arrival, and all of them
+// survive a crash, or none.
 func (in *intake) appendAll(p log.Partition, recs []log.Record, ack log.Ack) (log.Offset, error) {
 	d := in.door(p)
 	d.mu.Lock()
@@ -83,8 +84,9 @@ func (in *intake) recent() []heard {
 	return out
 }
 
-// Take implements ingest.Sink. Records of one call may go to several partitions, each as one append; the
-// source is told once, when the last of them is durable.
+// Take implements ingest.Sink. Records of one call may go to several partitions; the source is told once,
+// when the last of them is durable. Those of one partition go in together: a request of which a crash had
+// left a part would be taken for a repetition when it is sent again, and the rest of it lost (S5, E4).
 func (in *intake) Take(recs []ingest.Record, ack ingest.Acker, id uint64) error {
 	select {
 	case <-in.open:
