@@ -116,7 +116,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	if text := string(body); strings.Contains(text, `"rule":"alarm"`) {
+	if text := string(body); strings.Contains(text, `"type":"milepost.alert.firing"`) {
 		_, after, _ := strings.Cut(text, `"vin":"`)
 		vin, _, _ := strings.Cut(after, `"`)
 		r.mu.Lock()

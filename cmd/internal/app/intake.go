@@ -50,7 +50,8 @@ func (in *intake) append(p log.Partition, rec *log.Record, ack log.Ack) (log.Off
 	return in.appendAll(p, one[:], ack)
 }
 
-// appendAll stamps and appends records that belong together: all of them survive a crash, or none.
+// appendAll stamps and appends records that belong together: they have one arrival, and all of them
+// survive a crash, or none.
 func (in *intake) appendAll(p log.Partition, recs []log.Record, ack log.Ack) (log.Offset, error) {
 	d := in.door(p)
 	d.mu.Lock()
