@@ -145,18 +145,25 @@ func (e *Engine) deadRow(ctx context.Context, id string) (p log.Partition, key s
 	if s == nil {
 		return p, key, nil, fmt.Errorf("dead letter %q: %w", id, ErrUnknown)
 	}
-	err = e.view(ctx, s, func(v state.View) error {
-		return v.Rows(state.RowDead, key, func(k string, b []byte) bool {
-			if k == key {
-				value = append([]byte{}, b...)
-			}
-			return k < key
-		})
+	err = e.view(ctx, s, func(v state.View) (err error) {
+		value, err = deadValue(v, id, key)
+		return err
+	})
+	return p, key, value, err
+}
+
+// deadValue is a copy of the value of a dead letter's row.
+func deadValue(v state.View, id, key string) (value []byte, err error) {
+	err = v.Rows(state.RowDead, key, func(k string, b []byte) bool {
+		if k == key {
+			value = append([]byte{}, b...)
+		}
+		return k < key
 	})
 	if err == nil && value == nil {
 		err = fmt.Errorf("dead letter %q: %w", id, ErrUnknown)
 	}
-	return p, key, value, err
+	return value, err
 }
 
 // DeadLetter implements Admin.

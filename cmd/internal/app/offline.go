@@ -214,15 +214,7 @@ func (o *Offline) deadRow(id string) (p log.Partition, key string, value []byte,
 	if s == nil {
 		return p, key, nil, fmt.Errorf("dead letter %q: %w", id, ErrUnknown)
 	}
-	err = s.Rows(state.RowDead, key, func(k string, b []byte) bool {
-		if k == key {
-			value = append([]byte{}, b...)
-		}
-		return k < key
-	})
-	if err == nil && value == nil {
-		err = fmt.Errorf("dead letter %q: %w", id, ErrUnknown)
-	}
+	value, err = deadValue(s.View, id, key)
 	return p, key, value, err
 }
 
