@@ -526,7 +526,7 @@ func TestRecalledAtItsTurn(t *testing.T) {
 		return notify.Answer{}
 	}))})
 	stop := k.run()
-	for i := range 2000 {
+	for i := range 20_000 {
 		k.put("app", fmt.Sprintf("V%d", i), 1)
 		k.mu.Lock()
 		key := k.keys[fmt.Sprintf("appV%d-001", i)]

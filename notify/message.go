@@ -245,7 +245,7 @@ func (t *turn) release(m *message) {
 func (t *turn) deliver(m *message, a Audience, endpoints []string, e *rules.Event) {
 	if m.View != nil {
 		m.View.State, m.View.Released, m.View.Due = stateSent, t.now, 0
-		m.View.Title, m.View.Body = t.textOf(e)
+		m.View.Title, m.View.Body = t.listText(e)
 	}
 	t.c.Count("notify_released", string(a), 1)
 	t.observe(Observation{Op: Released, ID: e.ID})

@@ -13,10 +13,10 @@ import (
 type ReadModel struct {
 	mu       sync.Mutex
 	leads    map[string]LeadView
+	closed   int                    // of them
 	messages map[string]MessageView // by row key
 	order    []string               // message row keys by Created, oldest first
 	held     map[string]int
-	closed   int // leads in memory that are closed
 	waiting  int
 	subs     map[*Subscription]struct{}
 }
@@ -47,29 +47,34 @@ func (m *ReadModel) Apply(key string, value []byte) {
 
 func (m *ReadModel) lead(key string, value []byte) {
 	var v LeadView
-	if m.leads[key].State == leadClosed {
-		m.closed--
-	}
 	if value == nil {
-		delete(m.leads, key)
+		m.forget(key)
 		return
 	}
 	if json.Unmarshal(value, &v) != nil {
 		return
 	}
+	m.forget(key)
 	m.leads[key] = v
 	if v.State == leadClosed {
-		m.closed++
-	}
-	if m.closed > 2*closedKept {
-		m.forgetClosed()
+		if m.closed++; m.closed > 2*closedKept {
+			m.forgetClosed()
+		}
 	}
 	for s := range m.subs {
 		s.note(func(u *Changes) { u.Leads[v.Lead] = v })
 	}
 }
 
-// forgetClosed drops the oldest closed leads beyond closedKept.
+func (m *ReadModel) forget(key string) {
+	if m.leads[key].State == leadClosed {
+		m.closed--
+	}
+	delete(m.leads, key)
+}
+
+// forgetClosed drops the oldest closed leads beyond closedKept. It looks at all leads, so it is called
+// once in closedKept closed ones.
 func (m *ReadModel) forgetClosed() {
 	var closed []string
 	for k, v := range m.leads {
@@ -79,8 +84,7 @@ func (m *ReadModel) forgetClosed() {
 	}
 	sort.Slice(closed, func(i, j int) bool { return m.leads[closed[i]].Updated < m.leads[closed[j]].Updated })
 	for _, k := range closed[:max(0, len(closed)-closedKept)] {
-		delete(m.leads, k)
-		m.closed--
+		m.forget(k)
 	}
 }
 

@@ -20,6 +20,8 @@ type intake struct {
 	parts [2][]partIntake // by stream, by shard
 	open  chan struct{}   // closed when records may come in
 	done  chan struct{}   // closed when the engine ends
+
+	takes, joints sync.Pool // of *taken and *joint
 }
 
 // partIntake is one partition's door.
@@ -34,6 +36,8 @@ func newIntake(l log.Log, clock *Clock) *intake {
 	in := &intake{log: l, clock: clock, open: make(chan struct{}), done: make(chan struct{})}
 	in.parts[0] = make([]partIntake, l.Shards(log.Events))
 	in.parts[1] = make([]partIntake, l.Shards(log.Notices))
+	in.takes.New = in.newTaken
+	in.joints.New = func() any { return new(joint) }
 	return in
 }
 
@@ -95,67 +99,102 @@ func (in *intake) Take(recs []ingest.Record, ack ingest.Acker, id uint64) error 
 		}
 		return nil
 	}
-	if len(recs) == 1 {
-		p, rec := in.route(&recs[0])
-		to := log.Ack{}
-		if ack != nil {
-			to = log.Ack{To: ack, ID: id}
-		}
-		_, err := in.append(p, &rec, to)
-		return err
+	t := in.takes.Get().(*taken)
+	defer in.release(t)
+	for i := range recs {
+		t.add(in, &recs[i])
 	}
-	groups := in.group(recs)
-	to := log.Ack{}
-	if ack != nil {
-		all := &joint{to: ack, id: id}
-		all.left.Store(int32(len(groups)))
-		to = log.Ack{To: all}
-	}
-	for _, g := range groups {
-		if _, err := in.appendAll(g.part, g.recs, to); err != nil {
-			return err
+	to := t.ack(in, ack, id)
+	for i := range t.parts {
+		if part := &t.parts[i]; len(part.recs) > 0 {
+			if _, err := in.appendAll(part.to, part.recs, to); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// group is the records of one call for one partition, in their order.
-type group struct {
-	part log.Partition
+// taken is the scratch space of one Take: its records by partition. The log copies what it is given.
+type taken struct {
+	parts []takenPart
+	text  []byte // the strings of the records
+	used  int    // partitions with records
+}
+
+type takenPart struct {
+	to   log.Partition
 	recs []log.Record
 }
 
-func (in *intake) group(recs []ingest.Record) []group {
-	var groups []group
-	at := map[log.Partition]int{}
-	for i := range recs {
-		p, rec := in.route(&recs[i])
-		g, ok := at[p]
-		if !ok {
-			g = len(groups)
-			at[p] = g
-			groups = append(groups, group{part: p})
-		}
-		groups[g].recs = append(groups[g].recs, rec)
+func (in *intake) newTaken() any {
+	t := &taken{}
+	for _, p := range partitions(len(in.parts[0]), len(in.parts[1])) {
+		t.parts = append(t.parts, takenPart{to: p})
 	}
-	return groups
+	return t
 }
 
-// route makes the log's record and finds its partition.
-func (in *intake) route(r *ingest.Record) (log.Partition, log.Record) {
-	stream := log.Events
+func (t *taken) add(in *intake, r *ingest.Record) {
+	i := 0
 	if r.Party {
-		stream = log.Notices
+		i = len(in.parts[0]) + int(log.ShardOf(r.Key, len(in.parts[1])))
+	} else {
+		i = int(log.ShardOf(r.Key, len(in.parts[0])))
 	}
-	return log.Partition{Stream: stream, Shard: log.ShardOf(r.Key, in.log.Shards(stream))}, log.Record{
+	part := &t.parts[i]
+	if len(part.recs) == 0 {
+		t.used++
+	}
+	part.recs = append(part.recs, log.Record{
 		Kind: log.Event, Oversize: r.Oversize, Types: uint32(r.Types), Key: r.Key,
-		Source: []byte(r.Source), Topic: []byte(r.Topic), Origin: []byte(r.Origin), Seq: r.Seq,
-		Codec: []byte(r.Codec), Payload: r.Payload,
+		Source: t.bytes(r.Source), Topic: t.bytes(r.Topic), Origin: t.bytes(r.Origin), Seq: r.Seq,
+		Codec: t.bytes(r.Codec), Payload: r.Payload,
+	})
+}
+
+// bytes copies a string into the scratch space: a conversion would allocate.
+func (t *taken) bytes(s string) []byte {
+	from := len(t.text)
+	t.text = append(t.text, s...)
+	return t.text[from:len(t.text):len(t.text)]
+}
+
+// ack is whom the log has to tell.
+func (t *taken) ack(in *intake, ack ingest.Acker, id uint64) log.Ack {
+	switch {
+	case ack == nil:
+		return log.Ack{}
+	case t.used == 1:
+		return log.Ack{To: ack, ID: id}
 	}
+	all := in.joints.Get().(*joint)
+	all.in, all.to, all.id = in, ack, id
+	all.left.Store(int32(t.used))
+	return log.Ack{To: all}
+}
+
+// release lets go of the records, and of space that only a large request needed.
+func (in *intake) release(t *taken) {
+	const keep = 256
+	for i := range t.parts {
+		part := &t.parts[i]
+		clear(part.recs)
+		part.recs = part.recs[:0]
+		if cap(part.recs) > keep {
+			part.recs = nil
+		}
+	}
+	t.text, t.used = t.text[:0], 0
+	if cap(t.text) > keep<<8 {
+		t.text = nil
+	}
+	in.takes.Put(t)
 }
 
 // joint tells a source once, when the last of several appends has been answered.
 type joint struct {
+	in   *intake
 	to   ingest.Acker
 	id   uint64
 	left atomic.Int32
@@ -165,13 +204,17 @@ type joint struct {
 // Acked implements log.Acker.
 func (j *joint) Acked(_ uint64, err error) {
 	if err != nil {
-		j.err.CompareAndSwap(nil, &err)
+		failed := err // a copy, so that success allocates nothing
+		j.err.CompareAndSwap(nil, &failed)
 	}
 	if j.left.Add(-1) > 0 {
 		return
 	}
-	if e := j.err.Load(); e != nil {
+	if e := j.err.Swap(nil); e != nil {
 		err = *e
 	}
-	j.to.Acked(j.id, err)
+	in, to, id := j.in, j.to, j.id
+	j.in, j.to = nil, nil
+	in.joints.Put(j)
+	to.Acked(id, err)
 }

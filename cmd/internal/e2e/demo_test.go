@@ -138,12 +138,15 @@ func TestDemo(t *testing.T) {
 	if after.Counters.Applied < before.Counters.Applied || after.Clock.Before(before.Clock) {
 		t.Errorf("a later run begins with %+v at %s; the earlier ended with %+v at %s", after.Counters, after.Clock, before.Counters, before.Clock)
 	}
-	untrusted := after.Counts["clock:untrusted"]
+	untrusted, past := after.Counts["clock:untrusted"], after.Counters.Duplicate+after.Counters.Late
 	d.until("the fleet drives on", 10*time.Second, func() bool {
 		return d.get("api/v1/status", &after) && after.Counters.Applied > before.Counters.Applied+2000
 	})
 	if n := after.Counts["clock:untrusted"] - untrusted; n > 100 {
 		t.Errorf("%d of the first %d records of a later run have clocks that are not believed", n, after.Counters.Applied-before.Counters.Applied)
+	}
+	if n := after.Counters.Duplicate + after.Counters.Late - past; n > 200 {
+		t.Errorf("%d of the first %d records of a later run were there before", n, after.Counters.Received-before.Counters.Received)
 	}
 	if _, err := exec.LookPath("mosquitto_pub"); err == nil {
 		d.paste(d.line("mosquitto_pub"), "milepost.reminder.due")

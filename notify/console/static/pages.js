@@ -21,18 +21,21 @@ function messageRow(m, now) {
   return h("li", {}, h("a", { class: "row", href: open(m.vin) },
     tag(toneOf(m), labels[kindOf(m)] || kindOf(m)),
     h("b", { class: "title" }, m.title || m.type), h("time", {}, ago(m.time, now)),
-    m.body ? h("span", { class: "body" }, m.body) : null,
+    m.body && m.body.replace(/[.。]$/, "") !== m.title ? h("span", { class: "body" }, m.body) : null,
     h("span", { class: "sub" }, who(m), " ", fate(m))));
 }
 
 export const worst = (l) => ["overdue", "due", "soon"].find((x) => (l.causes || []).some((c) => c.level === x)) || "warning";
+
+// why says how it stands with each cause; a single one is named by the title already.
+const why = (l) => (l.causes || []).filter((c) => c.why).map((c) => l.causes.length > 1 ? (c.title || c.item) + ": " + c.why : c.why).join("; ");
 
 function leadRow(l, now) {
   const next = l.state === "closed" ? t(l.reason || "closed") : t(l.suggested_action) + (l.action_after ? " · " + t("call after") + " " + when(l.action_after) : "");
   return h("li", {}, h("a", { class: "row lead", href: open(l.vin) },
     h("span", { class: "score t-" + (l.state === "closed" ? "closed" : worst(l)), part: (l.score || {}).total || 0 }, num((l.score || {}).total)),
     h("b", { class: "title" }, (l.causes || []).map((c) => c.title || c.item || c.rule).join(", ") || t("closed")), h("time", {}, ago(l.updated, now)),
-    (l.causes || []).some((c) => c.why) ? h("span", { class: "body" }, l.causes.map((c) => c.why).filter(Boolean).join("; ")) : null,
+    why(l) ? h("span", { class: "body" }, why(l)) : null,
     h("span", { class: "sub" }, who(l)),
     h("span", { class: "sub" }, tag(l.state === "new" ? "info" : "ok", l.state), " ", h("span", { class: "next" }, next),
       l.owner && l.owner.last_reaction ? " · " + t("owner") + ": " + t(l.owner.last_reaction) : "", l.held ? h("span", { class: "fate held" }, " " + t(l.held)) : null)));
@@ -53,9 +56,9 @@ const filters = {
 };
 
 function live(state) {
-  const feed = list("What is told"), leads = list("Open leads"), cars = list("Heard last");
+  const feed = list("Activity"), leads = list("Open leads"), cars = list("Heard last");
   let filter = "All";
-  const chips = h("div", { class: "chips", role: "group", "aria-label": t("What is told") }, Object.keys(filters).map((name) =>
+  const chips = h("div", { class: "chips", role: "group", "aria-label": t("Activity") }, Object.keys(filters).map((name) =>
     h("button", { type: "button", "aria-pressed": String(name === filter), onclick: (e) => {
       filter = name;
       for (const c of chips.children) c.setAttribute("aria-pressed", String(c === e.currentTarget));
@@ -68,7 +71,7 @@ function live(state) {
     sync(leads, state.leads.filter((l) => l.state !== "closed").slice(0, 8), (l) => l.lead, (l) => leadRow(l, state.now()), t("No open lead."));
     sync(cars, state.vehicles.slice(0, 8), (v) => v.vin, (v) => vehicleRow(v, state.now()), t("No vehicle has spoken yet."));
   };
-  return { el: h("div", { class: "cols" }, card("What is told", chips, feed), h("div", {}, card("Open leads", leads), card("Heard last", cars))), update };
+  return { el: h("div", { class: "cols" }, card("Activity", chips, feed), h("div", {}, card("Open leads", leads), card("Heard last", cars))), update };
 }
 
 function leads(state) {

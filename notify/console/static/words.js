@@ -2,7 +2,7 @@
 const chinese = {
   Live: "实时", Leads: "线索", Vehicles: "车辆", Engine: "引擎", live: "在线", connecting: "连接中", reconnecting: "重连中",
   received: "接收", applied: "已处理", duplicate: "重复", late: "迟到", quarantined: "隔离", "in flight": "处理中", "events / s": "事件/秒",
-  All: "全部", Reminders: "保养提醒", Alerts: "报警", "Held back": "已拦截", "What is told": "通知动态", "Open leads": "待跟进线索", "Heard last": "最近上报",
+  All: "全部", Reminders: "保养提醒", Alerts: "报警", "Held back": "已拦截", Activity: "动态", "Open leads": "待跟进线索", "Heard last": "最近上报",
   soon: "即将到期", due: "到期", overdue: "逾期", done: "已完成", cancelled: "已撤回", alert: "报警", resolved: "已解除", lead: "线索", "new lead": "新线索", closed: "已关闭", ok: "正常",
   new: "新", claimed: "已认领", contacted: "已联系", booked: "已预约", visited: "已到店", critical: "紧急", warning: "警告", advisory: "建议", info: "提示",
   owner: "车主", dealer: "经销商", waiting: "等待合并", sent: "已发送", delivered: "已送达", joined: "已合并", recorded: "仅记录", held: "已拦截", dead: "发送失败",

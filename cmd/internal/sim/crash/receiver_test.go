@@ -3,12 +3,16 @@ package crash
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/milepost-io/milepost/notify"
+	"github.com/milepost-io/milepost/state/log"
+	"github.com/milepost-io/milepost/state/log/journal"
 )
 
 // mood is how the receivers answer.
@@ -30,6 +34,7 @@ type receivers struct {
 	mood    mood
 	got     map[string]map[string][]byte // by endpoint and id: the body
 	refused map[string]map[string]bool
+	ended   map[string]bool // "endpoint id" of what the log has as delivered when the engine starts
 	repeats int
 	wrong   []string
 }
@@ -59,6 +64,9 @@ func (r *receivers) take(e *notify.Entry) (notify.Answer, time.Duration) {
 	case r.mood == refusing && r.rng.IntN(6) == 0:
 		r.refused[e.Endpoint][e.ID] = true
 		return notify.Answer{Outcome: notify.Refused, Detail: "never"}, 0
+	}
+	if r.ended[e.Endpoint+" "+e.ID] {
+		r.wrong = append(r.wrong, fmt.Sprintf("%s got %s again although its delivery is in the log (E13)", e.Endpoint, e.ID))
 	}
 	if before, ok := r.got[e.Endpoint][e.ID]; ok {
 		r.repeats++
@@ -107,4 +115,26 @@ func (c channel) reach(e *notify.Entry) (a notify.Answer, wait time.Duration, ok
 	}
 	a, wait = c.to.take(e)
 	return a, wait, true
+}
+
+// remember takes note of the deliveries that a journal has.
+func (r *receivers) remember(t *testing.T, a *journal.Archive) {
+	t.Helper()
+	ended := map[string]bool{}
+	for e, err := range a.All() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Record.Kind != log.Result {
+			continue
+		}
+		var res notify.Result
+		if err := json.Unmarshal(e.Record.Payload, &res); err != nil {
+			t.Fatal(err)
+		}
+		ended[res.Endpoint+" "+res.ID] = true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = ended
 }

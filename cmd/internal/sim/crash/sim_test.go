@@ -126,6 +126,9 @@ func TestSameJournal(t *testing.T) {
 			c.mem, c.to = cloneJournal(t, w), w.to
 			c.now.Store(w.now.Load() + off.Milliseconds())
 			c.start()
+			if err := c.life.core.WaitApplied(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 			c.stop()
 			if got := c.stories(ends); got != want {
 				t.Error(firstDifference(got, want))

@@ -90,6 +90,9 @@ func (w *world) start() {
 		l.budget = 1 + w.rng.IntN([]int{20, 200, 2000}[w.rng.IntN(3)])
 	}
 	w.life = l
+	if a, err := journal.OpenReadOnly(w.mem, app.JournalDir(dataDir)); err == nil { // not the first start
+		w.to.remember(w.t, a)
+	}
 	core, err := app.OpenCore(app.CoreOptions{
 		Data: dataDir, FS: l.fs(), Shards: w.shards, Keep: 1000 * 24 * time.Hour, MaxBytes: 1 << 40, Memory: w.memory, Cache: 1 << 20,
 		WriteBack: 3 * time.Millisecond, Tick: time.Millisecond, IdleTick: 10 * time.Millisecond, Build: "sim",
