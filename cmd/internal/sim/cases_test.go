@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/milepost-io/milepost/cmd/internal/sim/oracle"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write what the oracle says into the cases; review the difference")
@@ -90,5 +88,3 @@ func catalogue(t *testing.T) []byte {
 	}
 	return text
 }
-
-var _ = oracle.NoUntil

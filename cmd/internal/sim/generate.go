@@ -3,7 +3,6 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -278,7 +277,7 @@ func (g *generator) service(c *car) {
 	if !g.chance(6) {
 		fmt.Fprintf(&b, `,"time":%s`, g.stamp(at))
 	}
-	if os.Getenv("TOLERANT") != "" || !g.chance(4) {
+	if !g.chance(4) {
 		fmt.Fprintf(&b, `,"odometer":%.1f`, max(0, c.km+c.raw+pick(g, 0.0, 0, 0, 10, -100, -500, -1999, -2100, 1999, 2100, 30000)))
 	}
 	if g.chance(4) {
@@ -391,7 +390,7 @@ func (g *generator) plans() string {
 		if g.chance(2) {
 			fmt.Fprintf(&b, "    applies_to: %s\n", pick(g, `vehicle.powertrain == "ice"`, `vehicle.powertrain == "bev"`, "vehicle.year > 2020"))
 		}
-		if os.Getenv("NOPLAN") == "" && g.chance(3) {
+		if g.chance(3) {
 			b.WriteString("    anchor: plan\n")
 			if g.chance(3) {
 				fmt.Fprintf(&b, "    early: %s\n", pick(g, "{km: 500}", "{km: 100, days: 10}", "{days: 60}"))

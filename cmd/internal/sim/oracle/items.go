@@ -289,13 +289,17 @@ func (v *vehicle) level(p *plan, t *itemText, it *item, clock int64) int {
 	}
 	worst := levelOK
 	sv := v.lastService(t.ID)
+	served := sv != nil
+	if p.Anchor == "plan" {
+		served = v.servedOccurrences(p, t) > 0
+	}
 	for d := range dimCount {
 		now, known := v.now(d, clock)
 		due, exists := v.due(p, t, it, sv, d)
 		if !known || !exists {
 			continue
 		}
-		level := p.levelOf(t, d, sv != nil, due-now)
+		level := p.levelOf(t, d, served, due-now)
 		if !it.seen[d] {
 			it.seen[d] = true
 			if sv == nil && level == levelOverdue && p.History != "never" {
