@@ -1,8 +1,9 @@
 package ingest
 
 import (
-	"fmt"
 	"hash/fnv"
+
+	"github.com/milepost-io/milepost/ingest/nearest"
 )
 
 // SignalKind is the type of a signal's values.
@@ -70,7 +71,7 @@ func (c *Catalogue) IndexID(id uint32) (int, bool) {
 
 // Nearest returns the known name closest to a mistyped one, empty when none is close.
 func (c *Catalogue) Nearest(name string) string {
-	return nearest(name, namesOf(c.signals))
+	return nearest.Word(name, namesOf(c.signals))
 }
 
 // InRange reports whether v may be kept as a value of s (S6): within its range and no sentinel.
@@ -86,18 +87,13 @@ func (s *Signal) InRange(v float64) bool {
 	return true
 }
 
-// newCatalogue indexes checked signals: their names are distinct. It refuses two names of one id.
-func newCatalogue(signals []Signal) (*Catalogue, error) {
+// newCatalogue indexes checked signals: their names and ids are distinct.
+func newCatalogue(signals []Signal) *Catalogue {
 	c := &Catalogue{signals: signals, names: newNameTable(signals), ids: make(map[uint32]int, len(signals))}
-	for i := range c.signals {
-		s := &c.signals[i]
-		s.ID = signalID(s.Name)
-		if j, taken := c.ids[s.ID]; taken {
-			return nil, fmt.Errorf("signal %q has the stored id %08x of signal %q: choose another name", s.Name, s.ID, signals[j].Name)
-		}
-		c.ids[s.ID] = i
+	for i := range signals {
+		c.ids[signals[i].ID] = i
 	}
-	return c, nil
+	return c
 }
 
 // signalID is FNV-1a of the name: documents on disk name signals by it.

@@ -1,127 +1,130 @@
 package ingest
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 
-	"github.com/goccy/go-yaml/ast"
+	"github.com/milepost-io/milepost/ingest/strictyaml"
 )
 
-// signalKeys are the keys of an entry of a signal file.
-var signalKeys = []string{"name", "kind", "unit", "range", "sentinels", "hold", "stored", "vss", "label", "description"}
+func fileKeys() strictyaml.Keys {
+	return strictyaml.Keys{What: "a signal file", Known: []string{"signals"}}
+}
+
+func signalKeys() strictyaml.Keys {
+	return strictyaml.Keys{
+		What:  "a signal",
+		Known: []string{"name", "kind", "unit", "range", "sentinels", "hold", "stored", "vss", "label", "description"},
+	}
+}
 
 // kindNames are the kinds as a signal file writes them, by SignalKind.
-var kindNames = []string{"number", "bool", "set"}
+func kindNames() []string { return []string{"number", "bool", "set"} }
 
 // kindUnset marks a new signal whose kind has not been read yet.
 const kindUnset SignalKind = 255
 
 func (k SignalKind) String() string {
-	if int(k) < len(kindNames) {
-		return kindNames[k]
+	if names := kindNames(); int(k) < len(names) {
+		return names[k]
 	}
 	return "unknown"
 }
 
-// set takes one key of an entry into s; known says that s was there before this file.
-func (l *catalogueLoader) set(s *Signal, f field, known bool) error {
-	switch f.key {
-	case "kind":
-		return l.setKind(s, f, known)
-	case "unit":
-		return l.scalar(f.value, &s.Unit)
-	case "range":
-		return l.setRange(s, f)
-	case "sentinels":
-		s.Sentinels = nil
-		return l.scalar(f.value, &s.Sentinels)
-	case "hold":
-		return l.setHold(s, f)
-	case "stored":
-		return l.scalar(f.value, &s.Stored)
-	case "vss":
-		return l.scalar(f.value, &s.VSS)
-	case "label":
-		var own map[string]string
-		if err := l.scalar(f.value, &own); err != nil {
-			return err
-		}
-		merged := maps.Clone(s.Label) // the base catalogue keeps its own map
-		if merged == nil {
-			merged = own
-		}
-		maps.Copy(merged, own)
-		s.Label = merged
-		return nil
-	case "description":
-		return l.scalar(f.value, &s.Description)
+// set takes the keys of an entry into s; known says that s was there before this file.
+func (l *catalogueLoader) set(s *Signal, m map[string]*strictyaml.Node, known bool) {
+	if n, ok := m["kind"]; ok {
+		l.setKind(s, n, known)
 	}
-	return nil // name: read before
+	if n, ok := m["unit"]; ok {
+		s.Unit, _ = l.Text(n, "unit")
+	}
+	if n, ok := m["range"]; ok {
+		l.setRange(s, n)
+	}
+	if n, ok := m["sentinels"]; ok {
+		s.Sentinels = l.numbers(n, "sentinels")
+	}
+	if n, ok := m["hold"]; ok {
+		l.setHold(s, n)
+	}
+	if n, ok := m["stored"]; ok {
+		s.Stored = l.Flag(n, "stored")
+	}
+	if n, ok := m["vss"]; ok {
+		s.VSS, _ = l.Text(n, "vss")
+	}
+	if n, ok := m["label"]; ok {
+		l.setLabel(s, n)
+	}
+	if n, ok := m["description"]; ok {
+		s.Description, _ = l.Text(n, "description")
+	}
 }
 
-func (l *catalogueLoader) setKind(s *Signal, f field, known bool) error {
-	var word string
-	if err := l.scalar(f.value, &word); err != nil {
-		return err
+func (l *catalogueLoader) setKind(s *Signal, n *strictyaml.Node, known bool) {
+	word, ok := l.Choice(n, "kind", kindNames(), nil)
+	if !ok {
+		return
 	}
-	k := slices.Index(kindNames, word)
-	if k < 0 {
-		return l.errorAt(f.value, "unknown kind %q: expected number, bool or set%s", word, didYouMean(word, kindNames))
+	kind := SignalKind(slices.Index(kindNames(), word))
+	if known && kind != s.Kind {
+		l.At(n, fmt.Sprintf("kind of %q is %q", s.Name, kind), s.Kind.String()+": a built-in signal keeps its kind")
+		return
 	}
-	if known && SignalKind(k) != s.Kind {
-		return l.errorAt(f.value, "signal %q is a %s: a built-in signal keeps its kind", s.Name, s.Kind)
-	}
-	s.Kind = SignalKind(k)
-	return nil
+	s.Kind = kind
 }
 
-func (l *catalogueLoader) setRange(s *Signal, f field) error {
-	var r []float64
-	if err := l.scalar(f.value, &r); err != nil {
-		return err
+func (l *catalogueLoader) setRange(s *Signal, n *strictyaml.Node) {
+	before := len(l.Problems)
+	r := l.numbers(n, "range")
+	if len(l.Problems) > before {
+		return
 	}
-	if len(r) != 2 || !(r[0] <= r[1]) || math.IsInf(r[0], 0) || math.IsInf(r[1], 0) {
-		return l.errorAt(f.value, "range of %q: expected [least, greatest], two finite numbers in this order", s.Name)
+	if len(r) != 2 || r[0] > r[1] {
+		l.At(n, fmt.Sprintf("range of %q is not [least, greatest]", s.Name), "two numbers in this order")
+		return
 	}
 	s.Min, s.Max = r[0], r[1]
-	return nil
 }
 
-func (l *catalogueLoader) setHold(s *Signal, f field) error {
-	var word string
-	if err := l.scalar(f.value, &word); err != nil {
-		return err
+// numbers reads a list of finite numbers.
+func (l *catalogueLoader) numbers(n *strictyaml.Node, what string) []float64 {
+	var out []float64
+	for _, item := range l.List(n, what) {
+		if v, ok := l.Number(item, what, math.Inf(-1), math.Inf(1)); ok {
+			out = append(out, v)
+		}
 	}
-	if word == "ever" {
+	return out
+}
+
+func (l *catalogueLoader) setHold(s *Signal, n *strictyaml.Node) {
+	if n.Kind == strictyaml.Text && n.Text == "ever" {
 		s.Hold = HoldForever
-		return nil
+		return
 	}
-	ms, ok := parseHold(word)
-	if !ok {
-		return l.errorAt(f.value, "hold of %q is %q: expected ever, or a whole number above 0 with s, m, h, d or w (10m)", s.Name, word)
+	d, ok := strictyaml.ParseDuration(n.Text)
+	if n.Kind != strictyaml.Text || !ok || d == 0 { // 0 is HoldForever
+		l.At(n, fmt.Sprintf("hold is %s", n), "ever, or a whole number above 0 with s, m, h, d or w, such as 10m")
+		return
 	}
-	s.Hold = ms
-	return nil
+	s.Hold = d.Milliseconds()
 }
 
-// parseHold reads a duration (S8: integers with s m h d w) of at most a hundred years, in milliseconds.
-func parseHold(s string) (int64, bool) {
-	if s == "" {
-		return 0, false
+// setLabel adds labels to those of a known signal.
+func (l *catalogueLoader) setLabel(s *Signal, n *strictyaml.Node) {
+	merged := maps.Clone(s.Label) // the base catalogue keeps its own map
+	if merged == nil {
+		merged = map[string]string{}
 	}
-	unit, ok := map[byte]int64{'s': 1000, 'm': 60_000, 'h': 3_600_000, 'd': 86_400_000, 'w': 7 * 86_400_000}[s[len(s)-1]]
-	if !ok || strings.HasPrefix(s, "+") {
-		return 0, false
+	for _, t := range l.Localized(n, "label") {
+		merged[t.Language] = t.Text
 	}
-	n, err := strconv.ParseInt(s[:len(s)-1], 10, 64)
-	if err != nil || n <= 0 || n > 36_525*86_400_000/unit {
-		return 0, false
-	}
-	return n * unit, true
+	s.Label = merged
 }
 
 var signalName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
@@ -133,15 +136,15 @@ var reservedNames = []string{
 	"vehicle", "service", "owner", "known", "age", "changed", "dtc", "has", "size", "double", "int", "string",
 }
 
-// badSignalName says what is wrong with a name, empty when nothing is.
-func badSignalName(name string) string {
+// badSignalName says what is wrong with a name and what was expected, both "" when nothing is.
+func badSignalName(name string) (problem, expected string) {
 	if !signalName.MatchString(name) {
-		return "is no signal name: expected lower-case letters, digits and _, a letter first, at most 64"
+		return "is no signal name", "lower-case letters, digits and _, a letter first, at most 64"
 	}
 	if slices.Contains(reservedNames, name) {
-		return "is a word of conditions: choose another"
+		return "is a word of conditions", "another name"
 	}
-	return ""
+	return "", ""
 }
 
 func namesOf(signals []Signal) []string {
@@ -151,6 +154,3 @@ func namesOf(signals []Signal) []string {
 	}
 	return names
 }
-
-// kindOf names what a node is, for error messages.
-func kindOf(n ast.Node) string { return strings.ToLower(n.Type().String()) }

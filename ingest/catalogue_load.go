@@ -7,18 +7,16 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
+	"github.com/milepost-io/milepost/ingest/nearest"
+	"github.com/milepost-io/milepost/ingest/strictyaml"
 )
 
 //go:embed signals.yaml
-var builtinSignals []byte
+var builtinSignals string
 
 // builtin is parsed once; a Catalogue is immutable, so sharing it is safe.
 var builtin = sync.OnceValue(func() *Catalogue {
-	l := catalogueLoader{file: "signals.yaml", content: builtinSignals}
-	c, err := l.load()
+	c, err := loadCatalogue("signals.yaml", builtinSignals, nil)
 	if err != nil {
 		panic(err) // the file is part of the binary
 	}
@@ -28,11 +26,11 @@ var builtin = sync.OnceValue(func() *Catalogue {
 // BuiltinCatalogue is the catalogue without user signals.
 func BuiltinCatalogue() *Catalogue { return builtin() }
 
-// LoadCatalogue reads a user's signal file over the built-in signals; name stands in error messages
-// (file:line:column with the line and a caret). Empty content gives the built-in catalogue.
+// LoadCatalogue reads a user's signal file over the built-in signals; name stands in error messages. The
+// error, if any, is a strictyaml.Problems with every mistake found. Empty content gives the built-in
+// catalogue.
 func LoadCatalogue(name string, content []byte) (*Catalogue, error) {
-	l := catalogueLoader{file: name, content: content, base: builtin().signals}
-	return l.load()
+	return loadCatalogue(name, string(content), builtin().signals)
 }
 
 // maxSignals bounds a catalogue (E11).
@@ -40,116 +38,92 @@ const maxSignals = 4096
 
 // catalogueLoader reads one signal file over the signals of base.
 type catalogueLoader struct {
-	file    string
-	content []byte
-	base    []Signal
+	strictyaml.Reader
+	base, signals []Signal
+	index         map[string]int    // of signals, by name
+	ids           map[uint32]string // names of signals, by stored id
+	own           map[string]bool   // names that this file has given
 }
 
-func (l *catalogueLoader) load() (*Catalogue, error) {
-	doc, err := parser.ParseBytes(l.content, 0)
-	if err != nil {
-		return nil, l.wrap(err)
+func loadCatalogue(name, content string, base []Signal) (*Catalogue, error) {
+	l := catalogueLoader{base: base, signals: slices.Clone(base), index: map[string]int{}, ids: map[uint32]string{}, own: map[string]bool{}}
+	for i := range base {
+		l.index[base[i].Name], l.ids[base[i].ID] = i, base[i].Name
 	}
-	signals := slices.Clone(l.base)
-	index := make(map[string]int, len(signals))
-	for i := range signals {
-		index[signals[i].Name] = i
-	}
-	own := map[string]bool{}
-	for _, d := range doc.Docs {
-		nodes, err := l.signalNodes(d.Body)
-		if err != nil {
-			return nil, err
-		}
-		for _, n := range nodes {
-			if signals, err = l.addSignal(n, signals, index, own); err != nil {
-				return nil, err
+	if root := l.Parse(name, content); root != nil {
+		if list, ok := l.Fields(root, fileKeys())["signals"]; ok && list.Kind != strictyaml.Null {
+			for _, n := range l.List(list, "signals") {
+				l.signal(n)
 			}
 		}
 	}
-	c, err := newCatalogue(signals)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", l.file, err)
-	}
-	return c, nil
-}
-
-// signalNodes returns the entries of the key `signals`, the only one a file has.
-func (l *catalogueLoader) signalNodes(body ast.Node) ([]ast.Node, error) {
-	if body == nil || body.Type() == ast.NullType || body.Type() == ast.CommentType {
-		return nil, nil
-	}
-	fields, err := l.fields(body, []string{"signals"}, "a signal file")
-	if err != nil || len(fields) == 0 {
+	if err := l.Err(); err != nil {
 		return nil, err
 	}
-	list, ok := fields[0].value.(*ast.SequenceNode)
+	return newCatalogue(l.signals), nil
+}
+
+// signal reads one entry: a new signal is appended, a known one gets the keys given.
+func (l *catalogueLoader) signal(n *strictyaml.Node) {
+	m := l.Fields(n, signalKeys())
+	if m == nil {
+		return
+	}
+	s, known := l.named(n, m["name"])
+	if s == nil {
+		return
+	}
+	before := len(l.Problems)
+	l.set(s, m, known)
+	if len(l.Problems) == before {
+		l.finish(s, n)
+	}
+}
+
+// named is the signal that an entry is about; nil when its name will not do. known says that it was there
+// before this file.
+func (l *catalogueLoader) named(entry, n *strictyaml.Node) (s *Signal, known bool) {
+	if n == nil {
+		l.At(entry, "a signal without name", "name: word")
+		return nil, false
+	}
+	name, ok := l.Text(n, "name")
 	if !ok {
-		return nil, l.errorAt(fields[0].value, "signals: found %s, expected a list of signals", kindOf(fields[0].value))
+		return nil, false
 	}
-	return list.Values, nil
-}
-
-// addSignal reads one entry: a new signal is appended, a known one gets the keys given.
-func (l *catalogueLoader) addSignal(n ast.Node, signals []Signal, index map[string]int, own map[string]bool) ([]Signal, error) {
-	fields, err := l.fields(n, signalKeys, "a signal")
-	if err != nil {
-		return nil, err
+	if problem, expected := badSignalName(name); problem != "" {
+		l.At(n, fmt.Sprintf("%q %s", name, problem), expected)
+		return nil, false
 	}
-	at := slices.IndexFunc(fields, func(f field) bool { return f.key == "name" })
-	if at < 0 {
-		return nil, l.errorAt(n, "a signal without name: expected `name: word`")
+	if l.own[name] {
+		l.At(n, fmt.Sprintf("signal %q stands twice in this file", name), "")
+		return nil, false
 	}
-	var name string
-	if err := l.scalar(fields[at].value, &name); err != nil {
-		return nil, err
+	l.own[name] = true
+	if i, known := l.index[name]; known {
+		return &l.signals[i], true
 	}
-	if why := badSignalName(name); why != "" {
-		return nil, l.errorAt(fields[at].value, "signal name %q %s", name, why)
+	id := signalID(name)
+	if other, taken := l.ids[id]; taken {
+		l.At(n, fmt.Sprintf("signal %q has the stored id %08x of signal %q", name, id, other), "another name")
+		return nil, false
 	}
-	if own[name] {
-		return nil, l.errorAt(fields[at].value, "signal %q stands twice in this file", name)
+	if len(l.signals) == maxSignals {
+		l.At(n, fmt.Sprintf("more than %d signals", maxSignals), "")
+		return nil, false
 	}
-	own[name] = true
-	i, known := index[name]
-	if !known {
-		if len(signals) == maxSignals {
-			return nil, l.errorAt(n, "more than %d signals", maxSignals)
-		}
-		i = len(signals)
-		index[name] = i
-		signals = append(signals, Signal{Name: name, Min: math.Inf(-1), Max: math.Inf(1), Stored: true, Kind: kindUnset})
-	}
-	s := &signals[i]
-	for _, f := range fields {
-		if err := l.set(s, f, known); err != nil {
-			return nil, err
-		}
-	}
-	return signals, l.finish(s, n)
+	l.index[name], l.ids[id] = len(l.signals), name
+	l.signals = append(l.signals, Signal{Name: name, ID: id, Kind: kindUnset, Min: math.Inf(-1), Max: math.Inf(1), Stored: true})
+	return &l.signals[len(l.signals)-1], false
 }
 
 // finish checks what only the whole entry shows.
-func (l *catalogueLoader) finish(s *Signal, n ast.Node) error {
-	if s.Kind == kindUnset {
-		return l.errorAt(n, "signal %q is new and has no kind: expected number, bool or set%s", s.Name, didYouMean(s.Name, namesOf(l.base)))
+func (l *catalogueLoader) finish(s *Signal, n *strictyaml.Node) {
+	switch {
+	case s.Kind == kindUnset:
+		p := l.At(n, fmt.Sprintf("signal %q is new and has no kind", s.Name), "kind: number, bool or set")
+		p.Nearest = nearest.Word(s.Name, namesOf(l.base))
+	case s.Kind != Number && (s.Unit != "" || len(s.Sentinels) > 0 || !math.IsInf(s.Min, -1)):
+		l.At(n, fmt.Sprintf("signal %q is a %s", s.Name, s.Kind), "unit, range and sentinels only on numbers")
 	}
-	if s.Kind == Number {
-		return nil
-	}
-	if s.Unit != "" || len(s.Sentinels) > 0 || !math.IsInf(s.Min, -1) {
-		return l.errorAt(n, "signal %q is a %s: unit, range and sentinels belong to numbers", s.Name, s.Kind)
-	}
-	return nil
-}
-
-// scalar reads a scalar or a list into v, strictly.
-func (l *catalogueLoader) scalar(n ast.Node, v any) error {
-	if n.Type() == ast.NullType {
-		return l.errorAt(n, "found nothing, expected a value")
-	}
-	if err := yaml.NodeToValue(n, v, yaml.Strict()); err != nil {
-		return l.wrap(err)
-	}
-	return nil
 }

@@ -160,7 +160,7 @@ func TestSignalIDIsStable(t *testing.T) {
 // costarring and liquid are the textbook collision of 32-bit FNV-1a.
 func TestLoadCatalogueRefusesEqualIDs(t *testing.T) {
 	_, err := LoadCatalogue("user.yaml", []byte("signals:\n  - {name: costarring, kind: bool}\n  - {name: liquid, kind: bool}\n"))
-	if err == nil || !strings.Contains(err.Error(), "choose another name") {
+	if err == nil || !strings.Contains(err.Error(), "expected another name") {
 		t.Errorf("error = %v", err)
 	}
 }

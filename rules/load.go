@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/milepost-io/milepost/ingest"
+	"github.com/milepost-io/milepost/ingest/strictyaml"
 	"github.com/milepost-io/milepost/rules/cond"
 )
 
@@ -17,7 +18,7 @@ func Load(files []File, catalogue *ingest.Catalogue) (*Program, error) {
 	l := &loader{
 		catalogue: catalogue,
 		program:   &Program{catalogue: catalogue, Policy: defaultPolicy()},
-		claimed:   map[claim]Problem{},
+		claimed:   map[claim]*strictyaml.Node{},
 	}
 	sections := l.parse(files)
 	env, err := newEnv(catalogue, itemIDs(sections))
@@ -26,11 +27,9 @@ func Load(files []File, catalogue *ingest.Catalogue) (*Program, error) {
 	}
 	l.env = env
 	for _, s := range sections {
-		l.src = s.src
 		l.section(s)
 	}
-	l.problems.sortByPlace()
-	if err := l.problems.err(); err != nil {
+	if err := l.Err(); err != nil {
 		return nil, err
 	}
 	l.program.link(env)
@@ -44,36 +43,18 @@ func RuleFile(name string) bool {
 
 // loader turns rule files into a Program and collects every mistake on the way.
 type loader struct {
+	strictyaml.Reader
 	catalogue *ingest.Catalogue
 	env       *cond.Env
-	src       *source
-	problems  Problems
 	program   *Program
 	// claimed ids and where they were first seen: two of one kind may not meet, nor may their hashes.
-	claimed map[claim]Problem
-}
-
-// claim is a name taken by a rule, plan or item.
-type claim struct {
-	kind string
-	key  uint64
-}
-
-// claim takes an id of a kind for the node that gives it.
-func (l *loader) claim(n *node, kind, id string, key uint64) {
-	c := claim{kind, key}
-	if first, taken := l.claimed[c]; taken {
-		l.at(n, fmt.Sprintf("%s %q is defined twice, first at %s:%d:%d", kind, id, first.File, first.Line, first.Column), "one of a name")
-		return
-	}
-	l.claimed[c] = Problem{File: l.src.file.Name, Line: n.line, Column: n.col}
+	claimed map[claim]*strictyaml.Node
 }
 
 // section is one top-level key of a file with its value.
 type section struct {
-	src  *source
 	name string
-	n    *node
+	n    *strictyaml.Node
 }
 
 // parse reads the files into their sections, in order.
@@ -82,18 +63,13 @@ func (l *loader) parse(files []File) []section {
 	files = slices.Clone(files)
 	slices.SortStableFunc(files, func(a, b File) int { return cmp.Compare(a.Name, b.Name) })
 	for _, f := range files {
-		src := &source{file: f, lines: strings.Split(strings.ReplaceAll(f.Content, "\r\n", "\n"), "\n")}
-		l.src = src
-		root := l.parseYAML(src)
-		if root == nil || root.kind == nullNode {
+		root := l.Parse(f.Name, f.Content)
+		if root == nil || l.Fields(root, topKeys()) == nil {
 			continue // an empty file is fine, a broken one has been reported
 		}
-		if l.fields(root, topKeys()) == nil {
-			continue
-		}
-		for _, field := range root.fields {
-			if slices.Contains(topKeys().known, field.name) && field.value.kind != nullNode {
-				out = append(out, section{src, field.name, field.value})
+		for _, field := range root.Fields {
+			if slices.Contains(topKeys().Known, field.Name) && field.Value.Kind != strictyaml.Null {
+				out = append(out, section{field.Name, field.Value})
 			}
 		}
 	}
@@ -104,11 +80,11 @@ func (l *loader) parse(files []File) []section {
 func (l *loader) section(s section) {
 	switch s.name {
 	case "rules":
-		for _, n := range l.list(s.n, "rules") {
+		for _, n := range l.List(s.n, "rules") {
 			l.rule(n)
 		}
 	case "plans":
-		for _, n := range l.list(s.n, "plans") {
+		for _, n := range l.List(s.n, "plans") {
 			l.plan(n)
 		}
 	case "policy":
@@ -144,15 +120,15 @@ func itemIDs(sections []section) []string {
 		if s.name != "plans" {
 			continue
 		}
-		for _, p := range s.n.items {
-			for _, f := range p.fields {
-				if f.name != "items" {
+		for _, p := range s.n.Items {
+			for _, f := range p.Fields {
+				if f.Name != "items" {
 					continue
 				}
-				for _, item := range f.value.items {
-					for _, g := range item.fields {
-						if g.name == "id" {
-							ids = append(ids, g.value.text)
+				for _, item := range f.Value.Items {
+					for _, g := range item.Fields {
+						if g.Name == "id" {
+							ids = append(ids, g.Value.Text)
 						}
 					}
 				}

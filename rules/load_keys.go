@@ -1,94 +1,96 @@
 package rules
 
+import "github.com/milepost-io/milepost/ingest/strictyaml"
+
 // The keys of rule files: what stands in them now, and what is part of the language but not of this
 // version and therefore refused by name.
 
-func topKeys() keys {
-	return keys{
-		what:  "a rule file",
-		known: []string{"rules", "plans", "policy"},
-		later: []string{"segments"},
+func topKeys() strictyaml.Keys {
+	return strictyaml.Keys{
+		What:  "a rule file",
+		Known: []string{"rules", "plans", "policy"},
+		Later: []string{"segments"},
 	}
 }
 
-func ruleKeys() keys {
-	return keys{
-		what:  "a rule",
-		known: []string{"id", "title", "when", "for", "until", "severity", "cooldown", "max_age", "applies_to", "notify", "message", "kind", "shadow"},
-		later: []string{"sequence", "absent", "repeat", "keep_firing_for", "windows"},
+func ruleKeys() strictyaml.Keys {
+	return strictyaml.Keys{
+		What:  "a rule",
+		Known: []string{"id", "title", "when", "for", "until", "severity", "cooldown", "max_age", "applies_to", "notify", "message", "kind", "shadow"},
+		Later: []string{"sequence", "absent", "repeat", "keep_firing_for", "windows"},
 	}
 }
 
-func audienceKeys() keys {
-	return keys{
-		what:  "notify",
-		known: []string{"owner", "dealer"},
+func audienceKeys() strictyaml.Keys {
+	return strictyaml.Keys{
+		What:  "notify",
+		Known: []string{"owner", "dealer"},
 	}
 }
 
-func messageKeys() keys {
-	return keys{
-		what:  "message",
-		known: []string{"owner", "dealer"},
+func messageKeys() strictyaml.Keys {
+	return strictyaml.Keys{
+		What:  "message",
+		Known: []string{"owner", "dealer"},
 	}
 }
 
-func planKeys() keys {
-	return keys{
-		what:  "a plan",
-		known: []string{"id", "applies_to", "anchor", "remind", "early", "notify", "history", "items"},
-		later: []string{"bundle"},
+func planKeys() strictyaml.Keys {
+	return strictyaml.Keys{
+		What:  "a plan",
+		Known: []string{"id", "applies_to", "anchor", "remind", "early", "notify", "history", "items"},
+		Later: []string{"bundle"},
 	}
 }
 
-func remindKeys() keys {
-	return keys{
-		what:  "remind",
-		known: []string{"soon", "overdue"},
+func remindKeys() strictyaml.Keys {
+	return strictyaml.Keys{
+		What:  "remind",
+		Known: []string{"soon", "overdue"},
 	}
 }
 
-func levelKeys() keys {
-	return keys{
-		what:  "notify",
-		known: []string{"soon", "due", "overdue"},
+func levelKeys() strictyaml.Keys {
+	return strictyaml.Keys{
+		What:  "notify",
+		Known: []string{"soon", "due", "overdue"},
 	}
 }
 
-func thresholdKeys() keys {
-	return keys{
-		what:  "a threshold",
-		known: []string{"km", "days", "hours"},
+func thresholdKeys() strictyaml.Keys {
+	return strictyaml.Keys{
+		What:  "a threshold",
+		Known: []string{"km", "days", "hours"},
 	}
 }
 
-func maintainedKeys() keys {
-	return keys{
-		what:  "an item",
-		known: []string{"id", "title", "codes", "first", "every", "anchor", "labour_minutes", "article"},
-		later: []string{"severe", "at", "once"},
+func maintainedKeys() strictyaml.Keys {
+	return strictyaml.Keys{
+		What:  "an item",
+		Known: []string{"id", "title", "codes", "first", "every", "anchor", "labour_minutes", "article"},
+		Later: []string{"severe", "at", "once"},
 	}
 }
 
-func intervalKeys() keys {
-	return keys{
-		what:  "an interval",
-		known: []string{"km", "months", "hours"},
+func intervalKeys() strictyaml.Keys {
+	return strictyaml.Keys{
+		What:  "an interval",
+		Known: []string{"km", "months", "hours"},
 	}
 }
 
-func policyKeys() keys {
-	return keys{
-		what:  "policy",
-		known: []string{"group", "consent_default", "day_starts"},
-		later: []string{"quiet_hours", "caps", "inhibit", "escalate", "back_off", "storm", "moments"},
+func policyKeys() strictyaml.Keys {
+	return strictyaml.Keys{
+		What:  "policy",
+		Known: []string{"group", "consent_default", "day_starts"},
+		Later: []string{"quiet_hours", "caps", "inhibit", "escalate", "back_off", "storm", "moments"},
 	}
 }
 
-func groupKeys() keys {
-	return keys{
-		what:  "policy.group",
-		known: []string{"wait"},
-		later: []string{"by", "max"},
+func groupKeys() strictyaml.Keys {
+	return strictyaml.Keys{
+		What:  "policy.group",
+		Known: []string{"wait"},
+		Later: []string{"by", "max"},
 	}
 }

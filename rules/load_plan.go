@@ -2,9 +2,9 @@ package rules
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
+	"github.com/milepost-io/milepost/ingest/strictyaml"
 	"github.com/milepost-io/milepost/rules/plan"
 )
 
@@ -18,8 +18,8 @@ const (
 )
 
 // plan loads one entry of `plans`.
-func (l *loader) plan(n *node) {
-	m := l.fields(n, planKeys())
+func (l *loader) plan(n *strictyaml.Node) {
+	m := l.Fields(n, planKeys())
 	if m == nil {
 		return
 	}
@@ -36,12 +36,12 @@ func (l *loader) plan(n *node) {
 		p.Anchor = l.anchor(v)
 	}
 	if v, ok := m["remind"]; ok {
-		t := l.fields(v, remindKeys())
+		t := l.Fields(v, remindKeys())
 		p.Soon, p.Overdue = l.threshold(t["soon"]), l.threshold(t["overdue"])
 	}
 	p.Early = l.threshold(m["early"])
 	if v, ok := m["history"]; ok {
-		h, _ := l.choice(v, "history", []string{"assumed", "never"}, nil)
+		h, _ := l.Choice(v, "history", []string{"assumed", "never"}, nil)
 		p.NoHistory = h == "never"
 	}
 	if v, ok := m["notify"]; ok {
@@ -52,8 +52,8 @@ func (l *loader) plan(n *node) {
 }
 
 // planNotify loads whom the levels are told to; a level missing takes the default (S42).
-func (l *loader) planNotify(p *Plan, n *node) {
-	m := l.fields(n, levelKeys())
+func (l *loader) planNotify(p *Plan, n *strictyaml.Node) {
+	m := l.Fields(n, levelKeys())
 	for level := plan.Soon; level <= plan.Overdue; level++ {
 		if v, ok := m[level.String()]; ok {
 			a := l.audience(v)
@@ -63,23 +63,23 @@ func (l *loader) planNotify(p *Plan, n *node) {
 }
 
 // items loads the items of a plan and lets the plan check itself.
-func (l *loader) items(p *Plan, m map[string]*node, n *node) {
+func (l *loader) items(p *Plan, m map[string]*strictyaml.Node, n *strictyaml.Node) {
 	list, ok := m["items"]
 	if !ok {
-		l.at(n, fmt.Sprintf("plan %q without items", p.ID), "a list of items")
+		l.At(n, fmt.Sprintf("plan %q without items", p.ID), "a list of items")
 		return
 	}
-	var nodes []*node
-	before := len(l.problems)
-	for _, item := range l.list(list, "items") {
-		if item.hasAny(maintainedKeys().later) {
+	var nodes []*strictyaml.Node
+	before := len(l.Problems)
+	for _, item := range l.List(list, "items") {
+		if item.HasAny(maintainedKeys().Later) {
 			before = -1
 		}
 		if it, ok := l.item(item); ok {
 			p.Items, nodes = append(p.Items, it), append(nodes, item)
 		}
 	}
-	if len(l.problems) > before {
+	if len(l.Problems) > before {
 		return // what is wrong follows from what has been said
 	}
 	for _, problem := range p.Resolve() {
@@ -87,33 +87,14 @@ func (l *loader) items(p *Plan, m map[string]*node, n *node) {
 		if problem.Item >= 0 && problem.Item < len(nodes) {
 			at = nodes[problem.Item]
 		}
-		l.at(at.find(problem.Field), problem.Field+": "+problem.Msg, "")
+		l.At(at.Find(problem.Field), problem.Field+": "+problem.Msg, "")
 	}
-}
-
-// hasAny reports whether a map has one of the keys.
-func (n *node) hasAny(names []string) bool {
-	return slices.ContainsFunc(n.fields, func(f field) bool { return slices.Contains(names, f.name) })
-}
-
-// find follows a dotted path as far as it goes.
-func (n *node) find(path string) *node {
-	name, rest, _ := strings.Cut(path, ".")
-	for _, f := range n.fields {
-		if f.name == name {
-			if rest == "" {
-				return f.value
-			}
-			return f.value.find(rest)
-		}
-	}
-	return n
 }
 
 // item loads one item of a plan.
-func (l *loader) item(n *node) (plan.Item, bool) {
+func (l *loader) item(n *strictyaml.Node) (plan.Item, bool) {
 	var it plan.Item
-	m := l.fields(n, maintainedKeys())
+	m := l.Fields(n, maintainedKeys())
 	if m == nil {
 		return it, false
 	}
@@ -123,14 +104,14 @@ func (l *loader) item(n *node) (plan.Item, bool) {
 	}
 	it.ID = id
 	if v, ok := m["title"]; ok {
-		it.Title = byLanguage(l.titles(v, "title"))
+		it.Title = byLanguage(l.Localized(v, "title"))
 	}
 	if v, ok := m["article"]; ok {
-		it.Article = byLanguage(l.titles(v, "article"))
+		it.Article = byLanguage(l.Localized(v, "article"))
 	}
 	if v, ok := m["codes"]; ok {
-		for _, c := range l.list(v, "codes") {
-			if s, ok := l.text(c, "a code"); ok {
+		for _, c := range l.List(v, "codes") {
+			if s, ok := l.Text(c, "a code"); ok {
 				it.Codes = append(it.Codes, s)
 			}
 		}
@@ -140,18 +121,18 @@ func (l *loader) item(n *node) (plan.Item, bool) {
 	}
 	it.First, it.Every = l.interval(m["first"]), l.interval(m["every"])
 	if v, ok := m["labour_minutes"]; ok {
-		it.Minutes, _ = l.whole(v, "labour_minutes", 0, maxLabour)
+		it.Minutes, _ = l.Whole(v, "labour_minutes", 0, maxLabour)
 	}
 	return it, true
 }
 
 // anchor loads what due points are counted from (S29).
-func (l *loader) anchor(n *node) plan.Anchor {
-	if strings.HasPrefix(n.text, "vehicle.") {
-		l.at(n, fmt.Sprintf("anchor %q is not in this version", n.text), "last_service or plan")
+func (l *loader) anchor(n *strictyaml.Node) plan.Anchor {
+	if strings.HasPrefix(n.Text, "vehicle.") {
+		l.At(n, fmt.Sprintf("anchor %q is not in this version", n.Text), "last_service or plan")
 		return plan.AnchorDefault
 	}
-	switch s, _ := l.choice(n, "anchor", []string{"last_service", "plan"}, nil); s {
+	switch s, _ := l.Choice(n, "anchor", []string{"last_service", "plan"}, nil); s {
 	case "plan":
 		return plan.FixedPoints
 	case "last_service":
@@ -161,47 +142,47 @@ func (l *loader) anchor(n *node) plan.Anchor {
 }
 
 // interval loads {km, months, hours}; nil is none.
-func (l *loader) interval(n *node) plan.Interval {
+func (l *loader) interval(n *strictyaml.Node) plan.Interval {
 	var iv plan.Interval
 	if n == nil {
 		return iv
 	}
-	m := l.fields(n, intervalKeys())
+	m := l.Fields(n, intervalKeys())
 	if v, ok := m["km"]; ok {
-		km, _ := l.number(v, "km", 0.001, maxKM)
+		km, _ := l.Number(v, "km", 0.001, maxKM)
 		iv.KM = plan.Metres(km)
 	}
 	if v, ok := m["months"]; ok {
-		months, _ := l.whole(v, "months", 1, maxMonths)
+		months, _ := l.Whole(v, "months", 1, maxMonths)
 		iv.Months = int32(months)
 	}
 	if v, ok := m["hours"]; ok {
-		h, _ := l.number(v, "hours", 0.001, maxHours)
+		h, _ := l.Number(v, "hours", 0.001, maxHours)
 		iv.Hours = plan.MilliHours(h)
 	}
 	return iv
 }
 
 // threshold loads {km, days, hours}; nil sets nothing.
-func (l *loader) threshold(n *node) plan.Threshold {
+func (l *loader) threshold(n *strictyaml.Node) plan.Threshold {
 	var t plan.Threshold
 	if n == nil {
 		return t
 	}
-	m := l.fields(n, thresholdKeys())
+	m := l.Fields(n, thresholdKeys())
 	if v, ok := m["km"]; ok {
 		var km float64
-		km, t.HasKM = l.number(v, "km", 0, maxKM)
+		km, t.HasKM = l.Number(v, "km", 0, maxKM)
 		t.KM = plan.Metres(km)
 	}
 	if v, ok := m["days"]; ok {
 		var days int
-		days, t.HasDays = l.whole(v, "days", 0, maxDays)
+		days, t.HasDays = l.Whole(v, "days", 0, maxDays)
 		t.Days = int32(days)
 	}
 	if v, ok := m["hours"]; ok {
 		var h float64
-		h, t.HasHours = l.number(v, "hours", 0, maxHours)
+		h, t.HasHours = l.Number(v, "hours", 0, maxHours)
 		t.Hours = plan.MilliHours(h)
 	}
 	return t

@@ -1,6 +1,10 @@
 package rules
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/milepost-io/milepost/ingest/strictyaml"
+)
 
 // defaultPolicy is what holds where the files say nothing (S30, S43, S45).
 func defaultPolicy() Policy {
@@ -9,29 +13,29 @@ func defaultPolicy() Policy {
 
 // policy loads the part of a policy that this version reads. Several files may have one, as long as each
 // key stands once.
-func (l *loader) policy(n *node) {
-	m := l.fields(n, policyKeys())
-	for _, f := range n.fields {
-		if m[f.name] != nil {
-			l.claim(f.value, "policy", f.name, hash64("policy", f.name))
+func (l *loader) policy(n *strictyaml.Node) {
+	m := l.Fields(n, policyKeys())
+	for _, f := range n.Fields {
+		if m[f.Name] != nil {
+			l.claim(f.Value, "policy", f.Name, hash64("policy", f.Name))
 		}
 	}
 	if v, ok := m["group"]; ok {
-		if g, ok := l.fields(v, groupKeys())["wait"]; ok {
-			if ms, ok := l.duration(g, "group.wait"); ok {
-				l.program.Policy.GroupWaitMS = ms
+		if g, ok := l.Fields(v, groupKeys())["wait"]; ok {
+			if d, ok := l.Duration(g, "group.wait"); ok {
+				l.program.Policy.GroupWaitMS = d.Milliseconds()
 			}
 		}
 	}
 	if v, ok := m["consent_default"]; ok {
-		s, _ := l.choice(v, "consent_default", []string{"granted", "denied"}, nil)
+		s, _ := l.Choice(v, "consent_default", []string{"granted", "denied"}, nil)
 		l.program.Policy.ConsentGranted = s != "denied"
 	}
 	if v, ok := m["day_starts"]; ok {
-		if min, ok := parseClock(v.text); ok && v.kind == textNode {
+		if min, ok := parseClock(v.Text); ok && v.Kind == strictyaml.Text {
 			l.program.Policy.DayStartsMin = min
 		} else {
-			l.at(v, fmt.Sprintf("day_starts is %q", v.text), `a time of day in quotes, "00:00" to "23:59"`)
+			l.At(v, fmt.Sprintf("day_starts is %q", v.Text), `a time of day in quotes, "00:00" to "23:59"`)
 		}
 	}
 }

@@ -2,14 +2,16 @@ package rules
 
 import (
 	"fmt"
+
+	"github.com/milepost-io/milepost/ingest/strictyaml"
 )
 
 // defaultMaxAge is max_age where a rule gives none: 1 h (S15).
 const defaultMaxAge = 3600_000
 
 // rule loads one entry of `rules`.
-func (l *loader) rule(n *node) {
-	m := l.fields(n, ruleKeys())
+func (l *loader) rule(n *strictyaml.Node) {
+	m := l.Fields(n, ruleKeys())
 	if m == nil {
 		return
 	}
@@ -20,20 +22,20 @@ func (l *loader) rule(n *node) {
 	r := &Rule{ID: id, Severity: Advisory, MaxAge: defaultMaxAge, key: hash64("rule", id)}
 	l.claim(m["id"], "rule", id, r.key)
 	if v, ok := m["title"]; ok {
-		r.Title = l.titles(v, "title")
+		r.Title = byLanguage(l.Localized(v, "title"))
 	}
 	l.ruleConditions(r, m, n)
 	l.ruleTimes(r, m)
 	if v, ok := m["severity"]; ok {
-		if s, ok := l.choice(v, "severity", []string{string(Info), string(Advisory), string(Warning), string(Critical)}, nil); ok {
+		if s, ok := l.Choice(v, "severity", []string{string(Info), string(Advisory), string(Warning), string(Critical)}, nil); ok {
 			r.Severity = Severity(s)
 		}
 	}
 	if v, ok := m["kind"]; ok {
-		r.Kind, _ = l.text(v, "kind")
+		r.Kind, _ = l.Text(v, "kind")
 	}
 	if v, ok := m["shadow"]; ok {
-		r.Shadow = l.flag(v, "shadow")
+		r.Shadow = l.Flag(v, "shadow")
 	}
 	r.Notify = defaultAudience(r.Severity)
 	if v, ok := m["notify"]; ok {
@@ -42,7 +44,7 @@ func (l *loader) rule(n *node) {
 	if v, ok := m["message"]; ok {
 		l.ruleMessages(r, v)
 	}
-	if len(l.problems) > 0 || r.when == nil {
+	if len(l.Problems) > 0 || r.when == nil {
 		return // the program will not be used; go on for the other mistakes
 	}
 	r.meaning, r.index = r.meaningOf(), len(l.program.Rules)
@@ -50,11 +52,11 @@ func (l *loader) rule(n *node) {
 }
 
 // ruleConditions compiles when, until and applies_to and fixes what the rule means (S48).
-func (l *loader) ruleConditions(r *Rule, m map[string]*node, n *node) {
+func (l *loader) ruleConditions(r *Rule, m map[string]*strictyaml.Node, n *strictyaml.Node) {
 	if v, ok := m["when"]; ok {
 		r.when = l.condition(v, "when")
-	} else if !n.hasAny(ruleKeys().later) {
-		l.at(n, fmt.Sprintf("rule %q without when", r.ID), "a condition")
+	} else if !n.HasAny(ruleKeys().Later) {
+		l.At(n, fmt.Sprintf("rule %q without when", r.ID), "a condition")
 	}
 	if v, ok := m["until"]; ok {
 		r.until = l.condition(v, "until")
@@ -64,14 +66,14 @@ func (l *loader) ruleConditions(r *Rule, m map[string]*node, n *node) {
 	}
 }
 
-func (l *loader) ruleTimes(r *Rule, m map[string]*node) {
-	for _, d := range []struct {
+func (l *loader) ruleTimes(r *Rule, m map[string]*strictyaml.Node) {
+	for _, t := range []struct {
 		name string
 		to   *int64
 	}{{"for", &r.For}, {"cooldown", &r.Cooldown}, {"max_age", &r.MaxAge}} {
-		if v, ok := m[d.name]; ok {
-			if ms, ok := l.duration(v, d.name); ok {
-				*d.to = ms
+		if v, ok := m[t.name]; ok {
+			if d, ok := l.Duration(v, t.name); ok {
+				*t.to = d.Milliseconds()
 			}
 		}
 	}
@@ -90,22 +92,22 @@ func defaultAudience(s Severity) Audience {
 }
 
 // audience loads {owner: now|none, dealer: lead|none}; a missing party is none (S16).
-func (l *loader) audience(n *node) Audience {
+func (l *loader) audience(n *strictyaml.Node) Audience {
 	var a Audience
-	m := l.fields(n, audienceKeys())
+	m := l.Fields(n, audienceKeys())
 	if v, ok := m["owner"]; ok {
-		s, _ := l.choice(v, "owner", []string{"now", "none"}, nil)
+		s, _ := l.Choice(v, "owner", []string{"now", "none"}, nil)
 		a.Owner = s == "now"
 	}
 	if v, ok := m["dealer"]; ok {
-		s, _ := l.choice(v, "dealer", []string{"lead", "none"}, []string{"now"})
+		s, _ := l.Choice(v, "dealer", []string{"lead", "none"}, []string{"now"})
 		a.Dealer = s == "lead"
 	}
 	return a
 }
 
-func (l *loader) ruleMessages(r *Rule, n *node) {
-	m := l.fields(n, messageKeys())
+func (l *loader) ruleMessages(r *Rule, n *strictyaml.Node) {
+	m := l.Fields(n, messageKeys())
 	if v, ok := m["owner"]; ok {
 		r.owner = l.messages(v, "message.owner")
 	}
@@ -115,18 +117,30 @@ func (l *loader) ruleMessages(r *Rule, n *node) {
 }
 
 // messages compiles templates by language; a name no signal has is a mistake here, not at 3 a.m.
-func (l *loader) messages(n *node, what string) []message {
+func (l *loader) messages(n *strictyaml.Node, what string) []message {
 	var out []message
-	for _, t := range l.titles(n, what) {
-		tpl, names, err := parseTemplate(t.text)
+	for _, t := range l.Localized(n, what) {
+		tpl, names, err := parseTemplate(t.Text)
 		if err != nil {
-			l.at(t.at, fmt.Sprintf("%s: %v", what, err), "places of the form {{.signal}} or {{.vehicle.name}}")
+			l.At(t.Node, fmt.Sprintf("%s: %v", what, err), "places of the form {{.signal}} or {{.vehicle.name}}")
 			continue
 		}
 		for _, name := range names {
-			l.templateName(t.at, name)
+			l.templateName(t.Node, what, name)
 		}
-		out = append(out, message{lang: t.lang, template: tpl})
+		out = append(out, message{lang: t.Language, template: tpl})
+	}
+	return out
+}
+
+// byLanguage is texts as the map that events carry.
+func byLanguage(ts []strictyaml.Localized) map[string]string {
+	if len(ts) == 0 {
+		return nil
+	}
+	out := make(map[string]string, len(ts))
+	for _, t := range ts {
+		out[t.Language] = t.Text
 	}
 	return out
 }

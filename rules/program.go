@@ -60,7 +60,7 @@ type Audience struct {
 // Rule is one condition rule.
 type Rule struct {
 	ID       string
-	Title    []langText
+	Title    map[string]string // by language
 	Severity Severity
 	Kind     string
 	Notify   Audience

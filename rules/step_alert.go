@@ -25,7 +25,7 @@ func (s *Step) fire(st *ruleState, r *Rule, tau int64) {
 	st.Emitted[len(st.Emitted)-1] = st.T0
 	st.Flags = announced
 	alert := openAlert{
-		Alert: alertID(s.in.vin, r.ID, st.T0), Rule: r.ID, Severity: r.Severity, Title: byLanguage(r.Title),
+		Alert: alertID(s.in.vin, r.ID, st.T0), Rule: r.ID, Severity: r.Severity, Title: r.Title,
 		Since: s.in.at, T0: st.T0, Owner: r.Notify.Owner, Dealer: r.Notify.Dealer, Evidence: s.evidence(r.when),
 	}
 	open := s.openDoc()

@@ -136,7 +136,7 @@ func (s *Step) describeCauses(causes []cause) []Cause {
 			}
 		case causeRule:
 			r := s.prog.ruleByKey[c.Key]
-			out = append(out, Cause{Rule: r.ID, Title: byLanguage(r.Title), Since: c.Since})
+			out = append(out, Cause{Rule: r.ID, Title: r.Title, Since: c.Since})
 		}
 	}
 	return out

@@ -112,3 +112,6 @@ func (w *SaverForTest) Abandon() {
 func (s *Store) SetFormatForTest(f uint32) error {
 	return errors.Join(s.db.Set(formatKey(), binary.BigEndian.AppendUint32(nil, f), pebble.NoSync), s.db.Flush())
 }
+
+// SetMaxOriginsForTest makes the memory of requests a small one.
+func SetMaxOriginsForTest(m *Machine, n int) { m.origins.max = n }

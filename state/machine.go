@@ -58,6 +58,7 @@ type Machine struct {
 	out      []receiver
 	timers   timerHeap
 	sweep    sweep
+	origins  origins
 	control  []byte // payload in force
 
 	overdue  bool
@@ -111,7 +112,7 @@ func NewMachine(o MachineOptions) (*Machine, error) {
 	if o.MaxSweep == 0 {
 		o.MaxSweep = 64
 	}
-	m := &Machine{opt: o, cache: newCache(), counters: map[counter]int64{}, rows: newRowBuffer()}
+	m := &Machine{opt: o, cache: newCache(), counters: map[counter]int64{}, rows: newRowBuffer(), origins: newOrigins()}
 	m.ctx.m = m
 	m.timers.less = m.timerLess
 	m.senders = make([]sender, o.Senders)
@@ -161,7 +162,13 @@ func (m *Machine) dispatch(rec *log.Record) error {
 		m.clock = max(m.clock, rec.Arrival)
 	}
 	switch rec.Kind {
-	case log.Event, log.Result:
+	case log.Event:
+		if m.repeated(rec) {
+			m.outcomes[Duplicate]++
+			break
+		}
+		m.applyInput(rec)
+	case log.Result:
 		m.applyInput(rec)
 	case log.Handover:
 		return m.applyHandover(rec)

@@ -13,6 +13,9 @@ import (
 const (
 	// batchRecords is how many records are read, and their missing documents fetched, at once.
 	batchRecords = 1024
+	// replayInterval is the time between write-backs during the replay: kills that come faster than the
+	// replay ends must not stop it from getting on.
+	replayInterval = 250 * time.Millisecond
 	// busyPoll is how many records are applied between two looks at what the workers have answered.
 	busyPoll = 64
 	// idleDrain is how many entries of a write-back are encoded at once while there are no records.

@@ -25,7 +25,11 @@ func (r *run) writeBack() error {
 	if r.commits.busy || r.flushes.busy || r.m.Position() == r.marked {
 		return nil
 	}
-	if time.Since(r.markedAt) < r.opt.Interval && !r.pressed() {
+	interval := r.opt.Interval
+	if !r.isLive {
+		interval = min(interval, replayInterval)
+	}
+	if time.Since(r.markedAt) < interval && !r.pressed() {
 		return nil
 	}
 	return r.mark()

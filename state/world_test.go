@@ -293,14 +293,18 @@ func dumpAll(v state.View, b *bytes.Buffer) error {
 	})
 }
 
-func (w *world) reference(p log.Partition, end log.Offset) *state.Machine {
+func (w *world) options(p log.Partition) state.MachineOptions {
 	o := state.MachineOptions{Step: stepOf(p.Stream), Stage: p.Stream, Shard: p.Shard, LogID: w.log.ID()}
 	if p.Stream == log.Events {
 		o.Receivers = w.log.Shards(log.Notices)
 	} else {
 		o.Senders = w.log.Shards(log.Events)
 	}
-	m, err := state.NewMachine(o)
+	return o
+}
+
+func (w *world) reference(p log.Partition, end log.Offset) *state.Machine {
+	m, err := state.NewMachine(w.options(p))
 	if err != nil {
 		w.t.Fatal(err)
 	}

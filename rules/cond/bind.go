@@ -7,6 +7,8 @@ import (
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
+
+	"github.com/milepost-io/milepost/ingest/nearest"
 )
 
 // binder turns a syntax tree into nodes: it resolves names, gives every node its type and refuses what is
@@ -44,7 +46,7 @@ func (b *binder) fail(pos int, format string, args ...any) {
 
 // failNear is fail for an unknown name.
 func (b *binder) failNear(pos int, name string, candidates []string, format string, args ...any) {
-	panic(errorAt(b.src, pos, nearest(name, candidates), format, args...))
+	panic(errorAt(b.src, pos, nearest.Word(name, candidates), format, args...))
 }
 
 func (b *binder) bind(e ast.Expr) *node {

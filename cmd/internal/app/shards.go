@@ -84,17 +84,19 @@ func (c *Core) runShards(ctx context.Context) error {
 	return all(ctx, fs...)
 }
 
-// waitLive returns when every shard has applied its own start, and every notice that the rules shards
-// made up to theirs has been applied (E13).
-func (c *Core) waitLive(ctx context.Context) error {
+// waitLive returns when every shard of a stream has applied its own start.
+func (c *Core) waitLive(ctx context.Context, stream log.Stream) error {
 	for _, s := range c.shards {
+		if s.part.Stream != stream {
+			continue
+		}
 		select {
 		case <-s.Live():
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
-	return c.waitApplied(ctx, log.Notices)
+	return nil
 }
 
 // waitApplied returns when the shards of a stream have applied all that their partitions hold now.

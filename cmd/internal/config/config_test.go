@@ -49,17 +49,29 @@ notify:
 
 func TestMistakes(t *testing.T) {
 	for _, x := range []struct{ name, file, want string }{
-		{"unknown key", "htpp: {listen: x}", `f.yaml:1:1: unknown key "htpp"; did you mean "http"?`},
-		{"nested unknown key", "mqtt:\n  lisen: x", `f.yaml:2:3: unknown key "mqtt.lisen"; did you mean "listen"?` + "\n    lisen: x\n    ^"},
-		{"later", "kafka: {brokers: [x]}", `"kafka" is not in this version`},
+		{"unknown key", "htpp: {listen: x}", `f.yaml:1:1: unknown key "htpp" in the configuration`},
+		{"nearest", "mqtt:\n  lisen: x", "f.yaml:2:3: unknown key \"lisen\" in mqtt\n    2 |   lisen: x\n      |   ^\n" +
+			"        expected one of listen, topics\n        did you mean \"listen\"?"},
+		{"later", "kafka: {brokers: [x]}", `f.yaml:1:1: "kafka" is not in this version`},
+		{"later below", "http:\n  tls: {}", `f.yaml:2:3: "tls" is not in this version`},
 		{"off loopback", `http: {listen: "0.0.0.0:8080"}`, `f.yaml:1:16: http.listen: "0.0.0.0:8080" is not a loopback address`},
-		{"duration", "journal: {keep: 7days}", `"7days" is no duration`},
-		{"size", "journal: {max: 20G}", `"20G" is no size`},
-		{"bool", "notify: {webhooks: [{name: a, url: 'https://x', secret_file: s, to: [owner], allow_private: yes}]}", `(expected true or false)`},
-		{"list", "notify: {webhooks: {name: a}}", `expected a list`},
+		{"checked, not in the file", "notify: {webhooks: [{name: a, url: 'https://x/'}]}", "f.yaml:1:21: notify.webhooks[0].secret_file: missing"},
+		{"duration", "journal: {keep: 7days}", "f.yaml:1:17: journal.keep is \"7days\"\n    1 | journal: {keep: 7days}\n      |                 ^\n" +
+			"        expected a whole number with ms, s, m, h, d, w or y, such as 7d"},
+		{"size", "journal: {max: 20G}", `journal.max is "20G"`},
+		{"bool", "notify: {webhooks: [{name: a, allow_private: yes}]}", `f.yaml:1:46: notify.webhooks[0].allow_private is "yes"`},
+		{"whole", "shards: 2.5", `shards is "2.5"`},
+		{"text", "source: 1", `source is "1"`},
+		{"nothing", "data:", `f.yaml:1:1: data is nothing`},
+		{"list", "notify: {webhooks: {name: a}}", "notify.webhooks is a map"},
+		{"map", "http: x", "f.yaml:1:7: http is text"},
+		{"list at the top", "- a", "f.yaml:1:1: the configuration is a list"},
 		{"plain http", "notify: {webhooks: [{name: a, url: 'http://x/', secret_file: s, to: [owner]}]}", `http needs allow_private`},
 		{"zone", "timezone: Asia/Shangai", `is no IANA zone`},
-		{"twice", "shards: 1\nshards: 2", `f.yaml`},
+		{"twice", "shards: 1\nshards: 2", `f.yaml:2:1: key "shards" stands twice, first on line 1`},
+		{"anchor", "data: &d x\nrules: *d", `f.yaml:1:7: anchors are not allowed`},
+		{"documents", "shards: 1\n---\nshards: 2", `f.yaml:3:1: a second YAML document`},
+		{"all of them", "shard: 1\njournal: {keep: 1}", `f.yaml:2:17: journal.keep is "1"`},
 		{"type", "mqtt: {topics: [{filter: 'a/+', types: [telemetri]}]}", `"telemetri" (expected telemetry`},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -71,10 +83,41 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-func TestUnknownEnvironment(t *testing.T) {
-	_, err := Parse("f.yaml", nil, ".", []string{"MILEPOST_HTTP_LISTN=1"})
-	if err == nil || !strings.Contains(err.Error(), `did you mean "MILEPOST_HTTP_LISTEN"?`) {
-		t.Fatal(err)
+// A section whose keys are commented out is empty.
+func TestEmptySection(t *testing.T) {
+	c, err := Parse("f.yaml", []byte("mqtt:\n  # listen: x\njournal:\n"), ".", nil)
+	if err != nil || c.MQTT.Listen != "127.0.0.1:1883" {
+		t.Fatal(c, err)
+	}
+}
+
+func TestEnvironmentMistakes(t *testing.T) {
+	_, err := Parse("f.yaml", nil, ".", []string{"MILEPOST_HTTP_LISTN=1", "MILEPOST_SHARDS=two", "MILEPOST_ABC=1"})
+	const want = `environment: MILEPOST_SHARDS is "two"
+        expected a whole number
+environment: no key for MILEPOST_ABC
+environment: no key for MILEPOST_HTTP_LISTN
+        did you mean "MILEPOST_HTTP_LISTEN"?`
+	if err == nil || err.Error() != want {
+		t.Fatalf("got:\n%v\nwant:\n%s", err, want)
+	}
+}
+
+func TestUnits(t *testing.T) {
+	for s, want := range map[string]time.Duration{"0s": 0, "250ms": 250 * time.Millisecond, "5m": 5 * time.Minute, "10y": 87600 * time.Hour} {
+		if d, ok := ParseDuration(s); !ok || time.Duration(d) != want {
+			t.Errorf("%s is %v, %v", s, d, ok)
+		}
+	}
+	for s, want := range map[string]Size{"0B": 0, "16MiB": 16 << 20, "1TiB": 1 << 40} {
+		if n, ok := ParseSize(s); !ok || n != want {
+			t.Errorf("%s is %d, %v", s, n, ok)
+		}
+	}
+	for _, s := range []string{"", "7", "1.5h", "-1ms", "1 d"} {
+		if d, ok := ParseDuration(s); ok {
+			t.Errorf("%q is taken as %v", s, d)
+		}
 	}
 }
 

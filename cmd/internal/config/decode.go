@@ -1,51 +1,43 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
 
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
+	"github.com/milepost-io/milepost/ingest/strictyaml"
 )
 
-// Problems are everything that is wrong with a file, each with its place.
-type Problems []string
+// Problems are everything that is wrong with a file and the environment, each with its place.
+type Problems = strictyaml.Problems
 
-func (p Problems) Error() string { return strings.Join(p, "\n") }
-
-// Parse decodes a file's content over the defaults and checks it. dir anchors relative paths.
+// Parse decodes a file's content over the defaults and checks it. dir anchors relative paths. The error, if
+// any, is a Problems.
 func Parse(path string, b []byte, dir string, env []string) (*Config, error) {
 	c := &Config{Dir: dir, File: path}
-	d := &decoder{path: path, lines: strings.Split(string(b), "\n"), env: environment(env), fromEnv: map[string]bool{}}
-	d.defaults(reflect.ValueOf(c).Elem())
+	d := &decoder{path: path, places: map[string]*strictyaml.Node{}, env: environment(env), fromEnv: map[string]bool{}}
+	top := reflect.ValueOf(c).Elem()
+	defaults(top)
 	c.MQTT.Topics = defaultTopics()
-	f, err := parser.ParseBytes(b, 0)
-	if err != nil {
-		return nil, Problems{fmt.Sprintf("%s: %v", path, err)}
+	if root := d.Parse(path, string(b)); root != nil {
+		d.mapping(root, top, "")
 	}
-	if len(f.Docs) > 1 {
-		return nil, Problems{path + ": one document expected, more found"}
-	}
-	if len(f.Docs) == 1 && f.Docs[0].Body != nil && f.Docs[0].Body.Type() != ast.NullType {
-		d.value(f.Docs[0].Body, reflect.ValueOf(c).Elem(), "")
-	}
-	d.overrides(reflect.ValueOf(c).Elem(), "")
+	d.overrides(top, "")
+	d.unknownVariables(top.Type())
 	for _, k := range []string{"policy.group.wait", "policy.consent_default", "policy.day_starts"} {
 		if d.places[k] != nil || d.fromEnv[k] {
 			c.Policy.Given = append(c.Policy.Given, k)
 		}
 	}
-	if len(d.problems) == 0 {
+	if len(d.Problems) == 0 {
 		for _, p := range c.check() {
-			d.problems = append(d.problems, d.located(p))
+			d.located(p)
 		}
 	}
-	if len(d.problems) > 0 {
-		return nil, Problems(d.problems)
+	if err := d.Err(); err != nil {
+		return nil, err
 	}
 	c.anchor()
 	return c, nil
@@ -78,106 +70,63 @@ func defaultTopics() []Topic {
 	}
 }
 
+// decoder sets the fields of a Config from a file.
 type decoder struct {
-	path     string
-	lines    []string
-	env      map[string]string
-	problems []string
-	places   map[string]ast.Node
-
-	fromEnv map[string]bool // keys set by the environment
+	strictyaml.Reader
+	path   string
+	places map[string]*strictyaml.Node // values of the file by key: "mqtt.topics[0].codec"
+	// env are the variables not taken yet, fromEnv the keys that were set by one.
+	env     map[string]string
+	fromEnv map[string]bool
 }
 
-// fail records a problem at a node: file:line:column, the line, a caret.
-func (d *decoder) fail(n ast.Node, format string, args ...any) {
-	d.problems = append(d.problems, d.place(n)+fmt.Sprintf(format, args...)+d.caret(n))
-}
-
-func (d *decoder) place(n ast.Node) string {
-	p := n.GetToken().Position
-	return fmt.Sprintf("%s:%d:%d: ", d.path, p.Line, p.Column)
-}
-
-func (d *decoder) caret(n ast.Node) string {
-	p := n.GetToken().Position
-	if p.Line < 1 || p.Line > len(d.lines) {
-		return ""
-	}
-	line := strings.TrimRight(d.lines[p.Line-1], "\r")
-	return "\n  " + line + "\n  " + strings.Repeat(" ", max(0, p.Column-1)) + "^"
-}
-
-// located puts a problem that check found ("http.listen: …") at its key's place in the file.
-func (d *decoder) located(problem string) string {
+// located notes a problem that check found ("http.listen: …") at its key's place in the file.
+func (d *decoder) located(problem string) {
 	key, _, _ := strings.Cut(problem, ": ")
 	for key != "" {
 		if n, ok := d.places[key]; ok {
-			return d.place(n) + problem + d.caret(n)
-		}
-		i := strings.LastIndexAny(key, ".[")
-		if i < 0 {
-			break
-		}
-		key = key[:i]
-	}
-	if d.path == "" {
-		return problem
-	}
-	return d.path + ": " + problem
-}
-
-func (d *decoder) value(n ast.Node, v reflect.Value, at string) {
-	if d.places == nil {
-		d.places = map[string]ast.Node{}
-	}
-	d.places[at] = n
-	switch {
-	case v.Kind() == reflect.Struct:
-		d.mapping(n, v, at)
-	case v.Kind() == reflect.Slice:
-		d.sequence(n, v, at)
-	default:
-		s, ok := scalar(n)
-		if !ok {
-			d.fail(n, "%s: expected a single value", at)
+			d.At(n, problem, "")
 			return
 		}
-		if err := set(v, s); err != nil {
-			d.fail(n, "%s: %v", at, err)
+		key = key[:max(0, strings.LastIndexAny(key, ".["))]
+	}
+	d.Problems = append(d.Problems, strictyaml.Problem{File: d.path, Message: problem})
+}
+
+func (d *decoder) value(n *strictyaml.Node, v reflect.Value, at string) {
+	d.places[at] = n
+	switch v.Kind() {
+	case reflect.Struct:
+		d.mapping(n, v, at)
+	case reflect.Slice:
+		d.sequence(n, v, at)
+	default:
+		if kind, expected := scalarOf(v); n.Kind != kind || !set(v, n.Text) {
+			d.At(n, fmt.Sprintf("%s is %s", at, n), expected)
 		}
 	}
 }
 
-func (d *decoder) mapping(n ast.Node, v reflect.Value, at string) {
-	if n.Type() == ast.NullType {
+// mapping sets the fields of a struct. A section with nothing in it is empty: its keys may be commented out.
+func (d *decoder) mapping(n *strictyaml.Node, v reflect.Value, at string) {
+	if n.Kind == strictyaml.Null {
 		return
 	}
-	var pairs []*ast.MappingValueNode
-	switch m := n.(type) {
-	case *ast.MappingNode:
-		pairs = m.Values
-	case *ast.MappingValueNode:
-		pairs = []*ast.MappingValueNode{m}
-	default:
-		d.fail(n, "%sexpected keys and values", dot(at, ": "))
-		return
+	keys := strictyaml.Keys{What: at, Known: keysOf(v.Type())}
+	if at == "" {
+		keys.What = "the configuration"
 	}
-	seen := map[string]bool{}
-	for _, p := range pairs {
-		key := p.Key.GetToken().Value
-		path := dot(at, ".") + key
-		field, ok := fieldOf(v, key)
-		switch {
-		case seen[key]:
-			d.fail(p.Key, "%s stands twice", path)
-		case ok:
-			d.value(p.Value, field, path)
-		case later(path):
-			d.fail(p.Key, "%q is not in this version", path)
-		default:
-			d.fail(p.Key, "unknown key %q%s", path, nearest(key, keysOf(v.Type())))
+	for _, f := range n.Fields {
+		if later(dot(at, ".") + f.Name) {
+			keys.Later = append(keys.Later, f.Name)
 		}
-		seen[key] = true
+	}
+	m := d.Fields(n, keys)
+	for i := range v.NumField() {
+		key := v.Type().Field(i).Tag.Get("key")
+		if value, ok := m[key]; ok && key != "-" {
+			d.value(value, v.Field(i), dot(at, ".")+key)
+		}
 	}
 }
 
@@ -188,22 +137,18 @@ func dot(at, sep string) string {
 	return at + sep
 }
 
-func (d *decoder) sequence(n ast.Node, v reflect.Value, at string) {
-	s, ok := n.(*ast.SequenceNode)
-	if !ok {
-		d.fail(n, "%s: expected a list", at)
-		return
-	}
-	out := reflect.MakeSlice(v.Type(), len(s.Values), len(s.Values))
-	for i, e := range s.Values {
-		d.defaults(out.Index(i))
-		d.value(e, out.Index(i), fmt.Sprintf("%s[%d]", at, i))
+func (d *decoder) sequence(n *strictyaml.Node, v reflect.Value, at string) {
+	items := d.List(n, at)
+	out := reflect.MakeSlice(v.Type(), len(items), len(items))
+	for i, item := range items {
+		defaults(out.Index(i))
+		d.value(item, out.Index(i), fmt.Sprintf("%s[%d]", at, i))
 	}
 	v.Set(out)
 }
 
 // defaults fills a struct from its tags.
-func (d *decoder) defaults(v reflect.Value) {
+func defaults(v reflect.Value) {
 	if v.Kind() != reflect.Struct {
 		return
 	}
@@ -213,129 +158,54 @@ func (d *decoder) defaults(v reflect.Value) {
 		switch {
 		case t.Tag.Get("key") == "-":
 		case f.Kind() == reflect.Struct:
-			d.defaults(f)
+			defaults(f)
 		case f.Kind() == reflect.Slice && strings.HasPrefix(def, "["):
 			f.Set(reflect.ValueOf(strings.Split(strings.Trim(def, "[]"), ",")))
 		case f.Kind() == reflect.Slice || def == "":
-		default:
-			if err := set(f, def); err != nil {
-				d.problems = append(d.problems, fmt.Sprintf("default of %s: %v", t.Name, err))
-			}
+		case !set(f, def):
+			panic(fmt.Sprintf("default of %s: %q", t.Name, def)) // the tags are part of the binary
 		}
 	}
 }
 
-// overrides applies MILEPOST_ variables to scalar keys.
-func (d *decoder) overrides(v reflect.Value, at string) {
-	for i := range v.NumField() {
-		f, key := v.Field(i), v.Type().Field(i).Tag.Get("key")
-		if key == "-" || f.Kind() == reflect.Slice {
-			continue
-		}
-		path := dot(at, ".") + key
-		if f.Kind() == reflect.Struct {
-			d.overrides(f, path)
-			continue
-		}
-		name := envName(path)
-		if s, ok := d.env[name]; ok {
-			delete(d.env, name)
-			d.fromEnv[path] = true
-			if err := set(f, s); err != nil {
-				d.problems = append(d.problems, fmt.Sprintf("environment %s: %v", name, err))
-			}
-		}
-	}
-	if at != "" {
-		return
-	}
-	for name := range d.env {
-		d.problems = append(d.problems, fmt.Sprintf("environment %s: no such key%s", name, nearest(name, envNames(v.Type(), ""))))
-	}
-}
-
-func envName(path string) string {
-	return "MILEPOST_" + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
-}
-
-func environment(env []string) map[string]string {
-	m := map[string]string{}
-	for _, kv := range env {
-		if k, v, ok := strings.Cut(kv, "="); ok && strings.HasPrefix(k, "MILEPOST_") {
-			m[k] = v
-		}
-	}
-	return m
-}
-
-func envNames(t reflect.Type, at string) []string {
-	var out []string
-	for i := range t.NumField() {
-		f := t.Field(i)
-		key := f.Tag.Get("key")
-		switch {
-		case key == "-" || f.Type.Kind() == reflect.Slice:
-		case f.Type.Kind() == reflect.Struct:
-			out = append(out, envNames(f.Type, dot(at, ".")+key)...)
-		default:
-			out = append(out, envName(dot(at, ".")+key))
-		}
-	}
-	return out
-}
-
-func set(v reflect.Value, s string) error {
+// scalarOf is what a file must hold for v, and how to say it.
+func scalarOf(v reflect.Value) (kind strictyaml.Kind, expected string) {
 	switch v.Interface().(type) {
 	case Duration:
-		x, err := ParseDuration(s)
-		v.SetInt(int64(x))
-		return err
+		return strictyaml.Text, "a whole number with ms, s, m, h, d, w or y, such as 7d"
 	case Size:
-		x, err := ParseSize(s)
-		v.SetInt(int64(x))
-		return err
+		return strictyaml.Text, "a whole number with B, KiB, MiB, GiB or TiB, such as 20GiB"
+	case bool:
+		return strictyaml.Bool, "true or false"
+	case int:
+		return strictyaml.Int, "a whole number"
 	}
-	switch v.Kind() {
-	case reflect.String:
-		v.SetString(s)
-	case reflect.Bool:
-		if s != "true" && s != "false" {
-			return fmt.Errorf("%q (expected true or false)", s)
-		}
-		v.SetBool(s == "true")
-	case reflect.Int:
-		x, err := strconv.Atoi(s)
-		if err != nil {
-			return fmt.Errorf("%q is no whole number", s)
-		}
-		v.SetInt(int64(x))
-	default:
-		return errors.New("cannot be set")
-	}
-	return nil
+	return strictyaml.Text, "text"
 }
 
-func scalar(n ast.Node) (string, bool) {
-	switch x := n.(type) {
-	case *ast.StringNode:
-		return x.Value, true
-	case *ast.LiteralNode:
-		return x.Value.Value, true
-	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
-		return n.GetToken().Value, true
-	case *ast.NullNode:
-		return "", true
+// set takes a scalar's text into v and reports whether it is one of v's type.
+func set(v reflect.Value, s string) bool {
+	switch to := v.Addr().Interface().(type) {
+	case *Duration:
+		d, ok := ParseDuration(s)
+		*to = d
+		return ok
+	case *Size:
+		n, ok := ParseSize(s)
+		*to = n
+		return ok
+	case *bool:
+		*to = s == "true"
+		return s == "true" || s == "false"
+	case *int:
+		n, err := strconv.Atoi(s)
+		*to = n
+		return err == nil
+	case *string:
+		*to = s
+		return true
 	}
-	return "", false
-}
-
-func fieldOf(v reflect.Value, key string) (reflect.Value, bool) {
-	for i := range v.NumField() {
-		if k := v.Type().Field(i).Tag.Get("key"); k == key && k != "-" {
-			return v.Field(i), true
-		}
-	}
-	return reflect.Value{}, false
+	panic(fmt.Sprintf("config: a key of type %s", v.Type()))
 }
 
 func keysOf(t reflect.Type) []string {

@@ -1,43 +1,22 @@
 package config
 
 import (
-	"fmt"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/milepost-io/milepost/ingest/strictyaml"
 )
 
-// Duration is an integer with a unit: ms s m h d w y (d = 24 h, y = 365 d).
+// Duration is a whole number with a unit: s m h d w as everywhere (S8), and ms and y (365 d).
 type Duration time.Duration
 
-var errUnit = fmt.Errorf("expected an integer with a unit")
-
-func units(s string, table []unit) (int64, error) {
-	for _, u := range table {
-		if n, ok := strings.CutSuffix(s, u.suffix); ok {
-			v, err := strconv.ParseInt(n, 10, 64)
-			if err != nil || v < 0 || v > (1<<63-1)/u.factor {
-				return 0, errUnit
-			}
-			return v * u.factor, nil
-		}
-	}
-	return 0, errUnit
-}
-
-type unit struct {
-	suffix string
-	factor int64
-}
-
 // ParseDuration reads a Duration.
-func ParseDuration(s string) (Duration, error) {
-	day := int64(24 * time.Hour)
-	n, err := units(s, []unit{{"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}, {"d", day}, {"w", 7 * day}, {"y", 365 * day}})
-	if err != nil {
-		return 0, fmt.Errorf("%q is no duration (expected an integer with ms s m h d w or y, for example 7d)", s)
+func ParseDuration(s string) (Duration, bool) {
+	if d, ok := strictyaml.ParseDuration(s); ok {
+		return Duration(d), true
 	}
-	return Duration(n), nil
+	n, ok := strictyaml.ParseQuantity(s, []strictyaml.Unit{{Suffix: "ms", Factor: 1e6}, {Suffix: "y", Factor: int64(365 * 24 * time.Hour)}})
+	return Duration(n), ok
 }
 
 // Rule is the duration as a rule file writes it: whole milliseconds do not occur there, seconds do.
@@ -47,16 +26,15 @@ func (d Duration) Rule() string {
 
 func (d Duration) String() string { return time.Duration(d).String() }
 
-// Size is a number of bytes: an integer with KiB MiB GiB TiB or B.
+// Size is a number of bytes: a whole number with KiB MiB GiB TiB or B.
 type Size int64
 
 // ParseSize reads a Size.
-func ParseSize(s string) (Size, error) {
-	n, err := units(s, []unit{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"B", 1}})
-	if err != nil {
-		return 0, fmt.Errorf("%q is no size (expected an integer with B KiB MiB GiB or TiB, for example 20GiB)", s)
-	}
-	return Size(n), nil
+func ParseSize(s string) (Size, bool) {
+	n, ok := strictyaml.ParseQuantity(s, []strictyaml.Unit{
+		{Suffix: "KiB", Factor: 1 << 10}, {Suffix: "MiB", Factor: 1 << 20}, {Suffix: "GiB", Factor: 1 << 30}, {Suffix: "TiB", Factor: 1 << 40}, {Suffix: "B", Factor: 1},
+	})
+	return Size(n), ok
 }
 
 func (s Size) String() string { return strconv.FormatInt(int64(s), 10) + "B" }

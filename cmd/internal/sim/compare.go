@@ -3,7 +3,6 @@ package sim
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -36,7 +35,7 @@ func Compare(s *Scenario, catalogue []byte, n Shards, roundTrip bool) (*Differen
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	if d := differ(got, want.Lines); d != nil {
+	if d := differ(got, want.Lines, false); d != nil {
 		return d, nil
 	}
 	if counts != want.Outcomes {
@@ -45,17 +44,19 @@ func Compare(s *Scenario, catalogue []byte, n Shards, roundTrip bool) (*Differen
 	return nil, nil
 }
 
-// differ compares per vehicle, line by line; identifiers by a bijection.
-func differ(engine, oracle_ []oracle.Line) *Difference {
+// differ compares per vehicle, line by line; identifiers by a bijection. Not strict: without what forgive levels.
+func differ(engine, oracle_ []oracle.Line, strict bool) *Difference {
 	ids, alerts := newBijection(), newBijection()
 	byEngine, vins := byVehicle(engine)
 	byOracle, more := byVehicle(oracle_)
 	for _, vin := range append(vins, more...) {
 		e, o := byEngine[vin], byOracle[vin]
+		ended(e)
+		ended(o)
 		for i := range max(len(e), len(o)) {
-			if tolerant {
-				known(e, i)
-				known(o, i)
+			if !strict {
+				forgive(e, i)
+				forgive(o, i)
 			}
 			d := &Difference{VIN: vin, What: fmt.Sprintf("line %d", i+1), Engine: "-", Oracle: "-"}
 			if i < len(e) {
@@ -85,15 +86,33 @@ func differ(engine, oracle_ []oracle.Line) *Difference {
 	return nil
 }
 
-var tolerant = os.Getenv("TOLERANT") != ""
-
-func known(all []oracle.Line, i int) {
-	if i < len(all) && all[i].Type == "milepost.reminder.cancelled" {
-		slices.SortFunc(all[i].Items, func(a, b oracle.Item) int { return strings.Compare(a.ID, b.ID) })
-		all[i].Alert = ""
+// forgive levels the differences that testdata/found/003 (order of items that left the plan) and 005 (reason of a
+// closed lead) are about, so that they do not hide others.
+func forgive(all []oracle.Line, i int) {
+	if i >= len(all) {
+		return
 	}
-	if i < len(all) && all[i].Reason == "cleared" && all[i].Type == "milepost.lead.closed" {
-		all[i].Reason = "serviced"
+	switch l := &all[i]; l.Type {
+	case "milepost.reminder.cancelled":
+		slices.SortFunc(l.Items, func(a, b oracle.Item) int { return strings.Compare(a.ID, b.ID) })
+		l.Alert = ""
+	case "milepost.lead.closed":
+		l.Reason = ""
+	}
+}
+
+// ended sorts the alerts that one reload ends: a removed rule has no position any more (S7, S48).
+func ended(all []oracle.Line) {
+	byReload := func(l oracle.Line) bool { return l.Reason == "rule_removed" || l.Reason == "rule_changed" }
+	for i := 0; i < len(all); i++ {
+		j := i
+		for j < len(all) && byReload(all[j]) && all[j].Time == all[i].Time {
+			j++
+		}
+		if j > i {
+			slices.SortStableFunc(all[i:j], func(a, b oracle.Line) int { return strings.Compare(a.Rule, b.Rule) })
+			i = j - 1
+		}
 	}
 }
 
@@ -137,6 +156,14 @@ func Shrink(s *Scenario, fails func(*Scenario) bool) *Scenario {
 				} else {
 					i += chunk
 				}
+			}
+		}
+		for i := range s.Reloads {
+			smaller := *s
+			smaller.Reloads = append(append([]oracle.Reload{}, s.Reloads[:i]...), s.Reloads[i+1:]...)
+			if fails(&smaller) {
+				s, changed = &smaller, true
+				break
 			}
 		}
 		for i := 0; i < len(s.Files); i++ {

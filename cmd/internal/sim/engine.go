@@ -42,8 +42,8 @@ func Engine(s *Scenario, n Shards, roundTrip bool) ([]oracle.Line, oracle.Outcom
 func feed(s *Scenario, r *replay.Replay, src *file.Reader) error {
 	reloads := s.Reloads
 	for i := 0; ; i++ {
-		if len(reloads) > 0 && reloads[0].Before == i {
-			if err := r.Activate(activation(s, i+2, reloads[0].Files)); err != nil {
+		for len(reloads) > 0 && reloads[0].Before == i {
+			if err := r.Activate(activation(s, 2+len(s.Reloads)-len(reloads), reloads[0].Files)); err != nil {
 				return err
 			}
 			reloads = reloads[1:]

@@ -21,6 +21,8 @@ type Scenario struct {
 	Expect  []string
 	// Outcomes is "applied duplicate late quarantined" where a case says so.
 	Outcomes string
+	// Differs says what the engine still does otherwise; empty when both agree.
+	Differs string
 }
 
 // Parse reads a scenario file: sections that begin with "-- name --". rules and *.yaml are rule files, events are the
@@ -89,10 +91,12 @@ func (s *Scenario) settings(all []string) error {
 				return err
 			}
 			s.Until = t.UnixMilli()
+		case "differs":
+			s.Differs = value
 		case "outcomes":
 			s.Outcomes = value
 		default:
-			return fmt.Errorf("setting %q: expected zone, until or outcomes", key)
+			return fmt.Errorf("setting %q: expected zone, until, outcomes or differs", key)
 		}
 	}
 	return nil

@@ -145,7 +145,15 @@ func (s *step) reload() []*event {
 	for _, r := range v.w.set.rules {
 		now[r.id] = r
 	}
-	for _, old := range v.w.oldRules {
+	var order []*rule // the removed ones, which have no position any more, first
+	for _, removed := range []bool{true, false} {
+		for _, old := range v.w.oldRules {
+			if (now[old.id] == nil) == removed {
+				order = append(order, old)
+			}
+		}
+	}
+	for _, old := range order {
 		st := v.rules[old.id]
 		if st == nil {
 			continue

@@ -67,6 +67,7 @@ func (s *step) maintenance() []*event {
 					it.level = levelOK
 				}
 				v.cancels[t.ID] = 0
+				it.floor = [dimCount]int{} // the history is no longer assumed
 				s.wasOK[t.ID] = true
 			}
 			level := v.level(p, t, it, s.clock)
@@ -133,7 +134,7 @@ func (s *step) reason() string {
 	case len(s.reasons) > 0:
 		return s.reasons[0]
 	case s.activation:
-		return "rule"
+		return "plan_changed"
 	case s.newProfile:
 		return "profile_changed"
 	}
@@ -288,13 +289,17 @@ func (v *vehicle) level(p *plan, t *itemText, it *item, clock int64) int {
 	}
 	worst := levelOK
 	sv := v.lastService(t.ID)
+	served := sv != nil
+	if p.Anchor == "plan" {
+		served = v.servedOccurrences(p, t) > 0
+	}
 	for d := range dimCount {
 		now, known := v.now(d, clock)
 		due, exists := v.due(p, t, it, sv, d)
 		if !known || !exists {
 			continue
 		}
-		level := p.levelOf(t, d, sv != nil, due-now)
+		level := p.levelOf(t, d, served, due-now)
 		if !it.seen[d] {
 			it.seen[d] = true
 			if sv == nil && level == levelOverdue && p.History != "never" {

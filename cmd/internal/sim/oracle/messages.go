@@ -265,9 +265,7 @@ func (m *message) leave(at int64) {
 
 func (m *message) drop(reason string) {
 	m.dropped = reason
-	for _, l := range m.lines {
-		l.Held = reason
-	}
+	m.lines[0].Held = reason // a joined line points here
 }
 
 // close is S42.
@@ -294,7 +292,9 @@ func (w *world) close(v *vehicle, e *event, at int64) {
 			continue
 		}
 		line.To = "owner"
-		held = o.line.Held
+		if held = o.line.Held; o.msg != nil {
+			held = o.msg.dropped
+		}
 		if o.msg != nil && o.msg.dropped == "" {
 			goes = true
 		}

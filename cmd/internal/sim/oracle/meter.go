@@ -50,10 +50,10 @@ func newHours() *meter {
 // within: growth is at most allow = perDay × max(1, days), counted in whole numbers.
 func (m *meter) within(growth, ms int64) bool { return growth*day <= m.perDay*max(day, ms) }
 
-// sinceAccepted is the time from e_k; no value accepted yet: none.
+// sinceAccepted is the time from e_k; no value accepted yet: from the suspect before.
 func (m *meter) sinceAccepted(e int64) int64 {
 	if !m.known {
-		return 0
+		return e - m.run[len(m.run)-1].e
 	}
 	return e - m.ek
 }

@@ -45,14 +45,20 @@ func Run(in Input) (Result, error) {
 		parties: map[string]map[string]any{}, namedBy: map[string]map[string]any{}, partyOf: map[string][]*record{},
 		dayCache: map[string]int64{}, zones: map[string]*time.Location{},
 	}
-	reloads := in.Reloads
-	for i, r := range read(in.Lines, catalogue) {
-		for len(reloads) > 0 && reloads[0].Before == i {
-			if err := w.reload(reloads[0].Files, catalogue, in.Zone); err != nil {
+	records := read(in.Lines, catalogue)
+	for i := range len(records) + 1 {
+		for _, r := range in.Reloads {
+			if r.Before != i {
+				continue
+			}
+			if err := w.reload(r.Files, catalogue, in.Zone); err != nil {
 				return Result{}, err
 			}
-			reloads = reloads[1:]
 		}
+		if i == len(records) {
+			break
+		}
+		r := records[i]
 		w.advance(r.arrival)
 		fate := w.take(r)
 		w.fates = append(w.fates, fate)
@@ -134,18 +140,13 @@ func (v *vehicle) nextDay(after int64) int64 {
 	return t
 }
 
-// timers runs what is due for a vehicle at one moment: the day first, then the hour.
+// timers runs what is due for a vehicle at one moment, as one step.
 func (w *world) timers(v *vehicle, at int64) {
-	if v.nextDay(at-1) == at {
-		s := v.newStep(at, at)
-		s.timer = true
-		w.finish(s)
-	}
-	if w.set.hasHourly && at%hour == 0 {
-		s := v.newStep(at, at)
-		s.timer, s.hour = true, true
-		w.finish(s)
-	}
+	s := v.newStep(at, at)
+	s.timer = true
+	s.day = v.nextDay(at-1) == at
+	s.hour = w.set.hasHourly && at%hour == 0
+	w.finish(s)
 }
 
 // take applies one record: quarantine, duplicate, late, applied, in this order (S6).
@@ -245,7 +246,7 @@ func (w *world) party(r *record) string {
 func (w *world) finish(s *step) {
 	v := s.v
 	events := s.odometerEvents()
-	if !s.hour {
+	if !s.timer || s.day {
 		events = append(events, s.maintenance()...)
 	}
 	if s.activation {

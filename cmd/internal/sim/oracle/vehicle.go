@@ -163,7 +163,7 @@ func (v *vehicle) duplicate(r *record, e int64) bool {
 	if r.hasTime && v.sameBytes(r) {
 		return true
 	}
-	if r.kind == "service" && r.hasTime { // without time only by offset or key
+	if r.kind == "service" {
 		dealerOrder, content := serviceContent(r)
 		for _, s := range v.services {
 			if dealerOrder != "" && s.dealerOrder == dealerOrder && s.content == content {
@@ -243,6 +243,7 @@ type step struct {
 	meters     []string        // events of the odometer
 	reasons    []string        // why a level may fall (S36)
 	activation bool
+	day        bool // day_starts: items
 	hour       bool // rules with age and days_since alone
 	done       map[string]bool
 	resolved   map[string]bool
