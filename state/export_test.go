@@ -3,9 +3,10 @@ package state
 import (
 	"encoding/binary"
 	"errors"
-	"github.com/cockroachdb/pebble/v2"
 	"runtime"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2"
 
 	"golang.org/x/sys/unix"
 

@@ -81,7 +81,7 @@ func TestGuardCounts(t *testing.T) {
 func poison(word string) *funcStep {
 	die := func(on bool) {
 		if on {
-			overflow(1)
+			_ = overflow(1)
 		}
 	}
 	return &funcStep{
@@ -96,7 +96,7 @@ func poison(word string) *funcStep {
 	}
 }
 
-func overflow(n int) int { return overflow(n+1) + n }
+func overflow(n int) int { return overflow(n+1) + n } //nolint:staticcheck // it is meant not to end
 
 const poisonDir = "MILEPOST_TEST_POISON_DIR"
 

@@ -233,11 +233,8 @@ func (r *run) consume(ctx context.Context, off log.Offset, recs []log.Record) er
 		return r.wrap("read documents", err)
 	}
 	for i := range recs {
-		if err := r.holdFuture(ctx, &recs[i]); err != nil {
+		if err := r.holdFuture(ctx, &recs[i]); err != nil || ctx.Err() != nil {
 			return err
-		}
-		if ctx.Err() != nil {
-			return nil
 		}
 		if err := r.apply(ctx, off+log.Offset(i), &recs[i]); err != nil {
 			return err
