@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -75,5 +76,17 @@ func TestS5Fingerprint(t *testing.T) {
 	}
 	if Fingerprint([]byte(`{"a":1}`)) == Fingerprint([]byte(`{"a": 1}`)) {
 		t.Error("white space makes no difference")
+	}
+}
+
+// S5: two payloads of a fleet are taken for one and the same once in millions of years, not once a minute.
+func TestFingerprintsAreWide(t *testing.T) {
+	seen := map[uint64]int{}
+	for i := range 300_000 {
+		print := Fingerprint(fmt.Appendf(nil, `{"type":"telemetry","vin":"V1","signals":{"odometer":%d}}`, i))
+		if at, ok := seen[print]; ok {
+			t.Fatalf("payloads %d and %d have the fingerprint %x", at, i, print)
+		}
+		seen[print] = i
 	}
 }

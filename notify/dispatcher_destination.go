@@ -151,6 +151,12 @@ func (t *destination) startDue(r *running) time.Duration {
 func (t *destination) call(r *running, it *item, probe bool) {
 	defer t.nudge()
 	t.mu.Lock()
+	if it.ended { // recalled since its turn came
+		t.inFlight--
+		t.breaker.forget(probe)
+		t.mu.Unlock()
+		return
+	}
 	e := it.e
 	t.mu.Unlock()
 	ctx, cancel := context.WithTimeout(r.calls, t.opt.Timeout)

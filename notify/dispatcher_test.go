@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -513,4 +514,30 @@ func TestStop(t *testing.T) {
 		}
 		k.want("app V1-001 delivered")
 	})
+}
+
+// What is recalled between its turn and its call is not sent at all, and not as an empty message.
+func TestRecalledAtItsTurn(t *testing.T) {
+	var empty atomic.Int64
+	k := newDesk(t, notify.DispatcherOptions{Channels: channels("app", channelFunc(func(_ context.Context, e *notify.Entry) notify.Answer {
+		if e.ID == "" || len(e.Body) == 0 {
+			empty.Add(1)
+		}
+		return notify.Answer{}
+	}))})
+	stop := k.run()
+	for i := range 20_000 {
+		k.put("app", fmt.Sprintf("V%d", i), 1)
+		k.mu.Lock()
+		key := k.keys[fmt.Sprintf("appV%d-001", i)]
+		delete(k.rows, key)
+		k.mu.Unlock()
+		k.d.Remove([]byte(key))
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if n := empty.Load(); n > 0 {
+		t.Errorf("%d messages without id or body were sent", n)
+	}
 }

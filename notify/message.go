@@ -154,6 +154,9 @@ func (t *turn) holdReason(e *rules.Event) string {
 // hold says that an event does not go to its owner, and why. id is the event whose line carries the
 // reason: the opening's own, or the first of a group.
 func (t *turn) hold(m *message, id, reason string) {
+	if m.View == nil && m.Event != nil {
+		t.recordUnlisted(id, m.Event.Type, stateHeld, reason)
+	}
 	m.Due, m.Event = 0, nil
 	if m.View != nil {
 		m.View.State, m.View.Held, m.View.Due = stateHeld, reason, 0
@@ -242,12 +245,15 @@ func (t *turn) release(m *message) {
 func (t *turn) deliver(m *message, a Audience, endpoints []string, e *rules.Event) {
 	if m.View != nil {
 		m.View.State, m.View.Released, m.View.Due = stateSent, t.now, 0
-		m.View.Title, m.View.Body = t.textOf(e)
+		m.View.Title, m.View.Body = t.listText(e)
 	}
 	t.c.Count("notify_released", string(a), 1)
 	t.observe(Observation{Op: Released, ID: e.ID})
 	if len(endpoints) > 0 {
 		t.send(m, a, endpoints, e, t.body(e, a))
+	}
+	if m.View == nil {
+		t.recordUnlisted(e.ID, e.Type, stateSent, "")
 	}
 	t.record(m)
 }

@@ -178,19 +178,25 @@ func (t *turn) ownerChanged() {
 
 // recall takes the owner's entries of a message back out of the outbox.
 func (t *turn) recall(m *message) {
-	before := len(m.Out)
+	var last *sent
 	m.Out = keepIf(m.Out, func(x *sent) bool {
 		if x.Audience != Owner {
 			return true
 		}
+		was := *x
+		last = &was
 		t.c.DelRow(state.RowOutbox, x.key(t.vin, t.party))
 		return false
 	})
-	if len(m.Out) == before || m.View == nil {
+	if last == nil {
+		return
+	}
+	t.c.Count("notify_held", heldOwnerChanged, 1)
+	if m.View == nil {
+		t.recordUnlisted(last.ID, last.Type, stateSent, heldOwnerChanged)
 		return
 	}
 	m.View.Held = heldOwnerChanged
-	t.c.Count("notify_held", heldOwnerChanged, 1)
 	t.record(m)
 	t.view(m)
 }

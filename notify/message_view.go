@@ -18,11 +18,14 @@ func (t *turn) viewOf(e *rules.Event, to string) *MessageView {
 	if to != "dealer" {
 		v.Dealer = t.v.Facts.Dealer
 	}
-	v.Title, v.Body = t.textOf(e)
-	if v.Body == "" {
-		v.Body = causesOf(e, t.language())
-	}
+	v.Title, v.Body = t.listText(e)
 	return v
+}
+
+// listText is textOf, with the causes of a lead where no rule has words for it.
+func (t *turn) listText(e *rules.Event) (title, body string) {
+	title, body = t.textOf(e)
+	return title, firstOf(body, causesOf(e, t.language()))
 }
 
 // keep makes an event one of the vehicle's newest and remembers it while it waits for anything.
@@ -70,6 +73,11 @@ func (t *turn) record(m *message) {
 		At: t.now, Kind: kind, ID: v.ID, Type: v.Type, Party: v.Party, To: v.To,
 		State: v.State, Reason: v.Held, Joined: v.Joined, Title: v.Title,
 	})
+}
+
+// recordUnlisted is record for an owner's message that newer ones have pushed out of the list.
+func (t *turn) recordUnlisted(id, typ, state, reason string) {
+	t.story(&TimelineEntry{At: t.now, Kind: "message", ID: id, Type: typ, Party: t.v.Facts.Owner, To: "owner", State: state, Reason: reason})
 }
 
 func (t *turn) story(e *TimelineEntry) {

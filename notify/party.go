@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/milepost-io/milepost/ingest"
+	"github.com/milepost-io/milepost/rules"
 	"github.com/milepost-io/milepost/state"
 )
 
@@ -139,10 +140,12 @@ func (p *party) merge(e *ingest.PartyEvent) {
 	}
 }
 
-// learnContact takes over what a profile says of its owner, unless another vehicle's profile is newer.
-func (t *turn) learnContact() {
+// learnContact takes over what a profile that has just changed says of its owner, unless another vehicle's
+// profile is newer (S46). Of two at one moment the later record wins, and as nothing but a changed profile
+// is learned from, it stays.
+func (t *turn) learnContact(n *rules.Notice) {
 	f := &t.v.Facts
-	if f.Owner == "" || f.ContactAt < t.owner.Profile.At {
+	if !n.Contact || f.Owner == "" || f.ContactAt < t.owner.Profile.At {
 		return
 	}
 	c := contact{At: f.ContactAt, Name: f.Name, Language: f.Language, Consent: f.Consent, Channels: f.Channels}

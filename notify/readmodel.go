@@ -13,6 +13,7 @@ import (
 type ReadModel struct {
 	mu       sync.Mutex
 	leads    map[string]LeadView
+	closed   int                    // of them
 	messages map[string]MessageView // by row key
 	order    []string               // message row keys by Created, oldest first
 	held     map[string]int
@@ -47,32 +48,43 @@ func (m *ReadModel) Apply(key string, value []byte) {
 func (m *ReadModel) lead(key string, value []byte) {
 	var v LeadView
 	if value == nil {
-		delete(m.leads, key)
+		m.forget(key)
 		return
 	}
 	if json.Unmarshal(value, &v) != nil {
 		return
 	}
+	m.forget(key)
 	m.leads[key] = v
-	if len(m.leads) > 2*closedKept {
-		m.forgetClosed()
+	if v.State == leadClosed {
+		if m.closed++; m.closed > 2*closedKept {
+			m.forgetClosed()
+		}
 	}
 	for s := range m.subs {
 		s.note(func(u *Changes) { u.Leads[v.Lead] = v })
 	}
 }
 
-// forgetClosed drops the oldest closed leads beyond closedKept.
+func (m *ReadModel) forget(key string) {
+	if m.leads[key].State == leadClosed {
+		m.closed--
+	}
+	delete(m.leads, key)
+}
+
+// forgetClosed drops the oldest closed leads beyond closedKept. It looks at all leads, so it is called
+// once in closedKept closed ones.
 func (m *ReadModel) forgetClosed() {
 	var closed []string
 	for k, v := range m.leads {
-		if v.State == "closed" {
+		if v.State == leadClosed {
 			closed = append(closed, k)
 		}
 	}
 	sort.Slice(closed, func(i, j int) bool { return m.leads[closed[i]].Updated < m.leads[closed[j]].Updated })
 	for _, k := range closed[:max(0, len(closed)-closedKept)] {
-		delete(m.leads, k)
+		m.forget(k)
 	}
 }
 
@@ -122,7 +134,7 @@ func (m *ReadModel) Leads(all bool, limit int) []LeadView {
 	defer m.mu.Unlock()
 	out := make([]LeadView, 0, len(m.leads))
 	for _, v := range m.leads {
-		if all || v.State != "closed" {
+		if all || v.State != leadClosed {
 			out = append(out, v)
 		}
 	}

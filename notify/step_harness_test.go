@@ -33,7 +33,9 @@ type bench struct {
 	// vin, party and facts of the notices to come.
 	vin, party string
 	facts      rules.Facts
-	policy     string // the rule file in force
+	// later: the notices are of records that leave the profile alone.
+	later  bool
+	policy string // the rule file in force
 }
 
 func newBench(t *testing.T, wait int64) *bench {
@@ -99,7 +101,7 @@ func (b *bench) activate(a rules.Activation) {
 func (b *bench) notice(kind string, evs ...rules.Event) {
 	b.t.Helper()
 	b.sent++
-	n := rules.Notice{VIN: b.vin, Kind: kind, Events: evs, Facts: b.facts}
+	n := rules.Notice{VIN: b.vin, Kind: kind, Contact: !b.later, Events: evs, Facts: b.facts}
 	b.apply(log.Record{Kind: log.Handover, Payload: state.AppendHandover(nil, &state.Handover{
 		Offset: b.sent, Clock: b.now,
 		Notices: []state.Notice{{Key: []byte(b.party), Sub: []byte(b.vin), At: b.now, Payload: mustJSON(b.t, n)}},

@@ -48,14 +48,13 @@ func (s *Step) notice(c *state.Context, payload []byte) {
 		t.ownerChanged()
 	case "feedback":
 		t.v.Facts = n.Facts
-		t.learnContact()
 		t.feedback(n.Feedback)
 		t.events(n.Events)
 	default:
 		before := t.v.Facts.NotOK
 		t.v.Former = false
 		t.v.Facts = n.Facts // a message that leaves at once already speaks of the newest facts
-		t.learnContact()
+		t.learnContact(&n)
 		t.itemsOK(before, n.Events)
 		t.events(n.Events)
 		t.followLead()

@@ -361,6 +361,19 @@ func TestContactOfLastProfile(t *testing.T) {
 	b.want("created e_y to owner", "released e_y")
 }
 
+// S46: two profiles change at one moment: the later record wins and is not undone by news of the other car
+// that are not about its profile.
+func TestContactOfTwoProfilesAtOneMoment(t *testing.T) {
+	b := newBench(t, 0)
+	b.facts.ContactAt = start
+	b.notice("facts")
+	b.vin, b.facts.Consent = "V2", []byte(`{"service":false}`)
+	b.notice("facts")
+	b.vin, b.facts.Consent, b.later = "V1", nil, true
+	b.events(nil, firing("x", "warning"))
+	b.want("created e_x to owner", "held e_x consent")
+}
+
 // Feedback moves a lead forward, never back, and shows the owner's last reaction.
 func TestFeedback(t *testing.T) {
 	b := newBench(t, 0)

@@ -122,6 +122,17 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 	}
 }
 
+// Nor does it cost the engine around the step one: timers, handover of the clock and all.
+func TestWholeRecordAllocatesNothing(t *testing.T) {
+	f := newFleet(t, rulesOf(50, 0), func(s *rules.Step) state.Step { return s })
+	for range 100 {
+		f.next(t)
+	}
+	if n := testing.AllocsPerRun(1000, func() { f.next(t) }); n > 0 {
+		t.Errorf("%v allocations a record, expected none", n)
+	}
+}
+
 // One step of a car: decode, 50 rules that read what the record carries, 6 items, the document.
 func BenchmarkStep(b *testing.B) {
 	for _, c := range []struct {

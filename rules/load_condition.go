@@ -35,7 +35,7 @@ func (l *loader) profileCondition(n *strictyaml.Node, what string) *cond.Cond {
 	if c == nil {
 		return nil
 	}
-	wrong := len(c.Signals()) > 0 || len(c.Items()) > 0 || c.Hourly()
+	wrong := len(c.Signals()) > 0 || len(c.KMOf()) > 0 || len(c.DaysOf()) > 0 || c.Hourly()
 	for _, i := range c.Facts() {
 		wrong = wrong || !strings.HasPrefix(l.env.Facts()[i], "vehicle.")
 	}

@@ -10,6 +10,9 @@ type Notice struct {
 	// Kind: "events" (something happened), "facts" (only the visit or the profile changed), "released"
 	// (this party is no longer the owner; without facts), "feedback" (the party or an advisor reacted).
 	Kind string `json:"kind"`
+	// Contact: a vehicle event made this notice, so that nothing newer is known of the owner than what the
+	// facts say (S46).
+	Contact bool `json:"contact,omitempty"`
 	// Events of one step in the order they leave (S7).
 	Events []Event `json:"events,omitempty"`
 	// Facts is the vehicle as of this step.

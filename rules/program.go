@@ -132,10 +132,11 @@ func (p *Program) linkFacts(r *Rule) {
 		for _, f := range c.Facts() {
 			p.rulesOfFact[f] = append(p.rulesOfFact[f], int32(r.index))
 		}
-		for _, i := range c.Items() {
-			at := facts + 2*i
-			p.rulesOfFact[at] = append(p.rulesOfFact[at], int32(r.index))
-			p.rulesOfFact[at+1] = append(p.rulesOfFact[at+1], int32(r.index))
+		for _, i := range c.KMOf() {
+			p.rulesOfFact[facts+2*i] = append(p.rulesOfFact[facts+2*i], int32(r.index))
+		}
+		for _, i := range c.DaysOf() {
+			p.rulesOfFact[facts+2*i+1] = append(p.rulesOfFact[facts+2*i+1], int32(r.index))
 		}
 	}
 }

@@ -47,7 +47,7 @@ func (s *Step) resolve(st *ruleState, r *Rule, reason string) {
 	if !wasAnnounced {
 		return
 	}
-	s.in.cleared = true
+	s.in.cleared = append(s.in.cleared, st.Key)
 	open := s.openDoc()
 	alert := open.alert(t0, func(id string) bool { return hash64("rule", id) == st.Key })
 	if alert == nil {

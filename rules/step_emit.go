@@ -33,7 +33,9 @@ func (s *Step) emit() {
 	}
 	s.v.FactsHash = hash
 	s.v.Flags |= told
-	s.send(s.partyKey(facts.Owner), &Notice{VIN: string(s.in.vin), Kind: kind, Events: events, Facts: facts, Feedback: s.in.feedback})
+	s.send(s.partyKey(facts.Owner), &Notice{
+		VIN: string(s.in.vin), Kind: kind, Contact: s.in.contact, Events: events, Facts: facts, Feedback: s.in.feedback,
+	})
 }
 
 // events are the events of the step in the order in which they leave (S7).

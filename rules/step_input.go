@@ -26,8 +26,8 @@ type input struct {
 	stateChanged bool
 	// factsChanged: a notice is due even without events; contact: a vehicle event was applied (S46).
 	factsChanged, contact bool
-	// served and cleared: an item ended in done, a rule in resolved (S44).
-	served, cleared bool
+	// served and cleared are the items that ended in done and the rules that ended in resolved, by key (S44).
+	served, cleared []uint64
 
 	// Events in the order of S7.
 	odometer, cancelled, done, levels, alerts, leads []Event
@@ -59,7 +59,7 @@ func (in *input) reset(c *state.Context) {
 	*in = input{
 		c: c, docs: c, vin: c.Key(), now: c.Now(), at: c.Now(), changed: changed,
 		odometer: in.odometer[:0], cancelled: in.cancelled[:0], done: in.done[:0],
-		levels: in.levels[:0], alerts: in.alerts[:0], leads: in.leads[:0],
+		served: in.served[:0], cleared: in.cleared[:0], levels: in.levels[:0], alerts: in.alerts[:0], leads: in.leads[:0],
 	}
 }
 

@@ -23,7 +23,7 @@ func (s *Step) updateLead() {
 	case len(before) == 0:
 		s.openLead(dealer)
 	case len(after) == 0:
-		s.leadEvent("closed", was, s.closeReason())
+		s.leadEvent("closed", was, s.closeReason(before))
 	case was != dealer:
 		s.leadEvent("closed", was, "cancelled")
 		s.openLead(dealer)
@@ -55,16 +55,19 @@ func (s *Step) leadEvent(kind, dealer, reason string) {
 	s.in.leads = append(s.in.leads, ev)
 }
 
-// closeReason is what ended the last causes (S44).
-func (s *Step) closeReason() string {
-	switch {
-	case s.in.served:
-		return "serviced"
-	case s.in.cleared:
-		return "cleared"
-	default:
-		return "cancelled"
+// closeReason is what ended the last causes (S44): all there were, since none is left.
+func (s *Step) closeReason(last []cause) string {
+	reason := "cancelled"
+	for i := range last {
+		c := &last[i]
+		switch {
+		case c.Kind == causeItem && slices.Contains(s.in.served, c.Key):
+			return "serviced"
+		case c.Kind == causeRule && slices.Contains(s.in.cleared, c.Key):
+			reason = "cleared"
+		}
 	}
+	return reason
 }
 
 // risen reports whether after has a cause that before lacks, or one at a higher level.

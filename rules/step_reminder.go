@@ -27,6 +27,9 @@ func (s *Step) reminder(p *Plan, changes []plan.Change) {
 	id := newID("reminder").bytes(s.in.vin).int(int64(first.Kind))
 	for i := range changes {
 		c := &changes[i]
+		if c.Kind == plan.Done {
+			s.in.served = append(s.in.served, uint64(c.Key))
+		}
 		item := s.track(p, c, &ev)
 		if c.Repeat {
 			continue // emitted before: the state goes on, nothing leaves (S37)
@@ -46,7 +49,6 @@ func (s *Step) reminder(p *Plan, changes []plan.Change) {
 		s.in.levels = append(s.in.levels, ev)
 	case plan.Done:
 		ev.Type, ev.Silent = "milepost.reminder.done", true
-		s.in.served = true
 		s.in.done = append(s.in.done, ev)
 	case plan.Cancelled:
 		ev.Type, ev.Silent, ev.Reason = "milepost.reminder.cancelled", true, s.in.cause.String()

@@ -2,8 +2,10 @@ package state
 
 import (
 	"bytes"
+	"encoding/binary"
 	"hash/maphash"
 	"math"
+	"unsafe"
 )
 
 // cache is the working set of a Machine: an entry for every document in memory, for every document whose
@@ -23,7 +25,7 @@ type cache struct {
 // doc is one document's entry.
 type doc struct {
 	body   ref
-	sub    ref
+	sub    shortText
 	armed  int64  // the timer that counts, Unix ms; 0 none. Of a cold document only a lower bound.
 	step   uint64 // the step call that last changed it, for undo
 	n      int32  // length of the body
@@ -51,7 +53,7 @@ const (
 
 // keyEntry is one key that has entries.
 type keyEntry struct {
-	name   ref
+	name   keyText
 	minDue int64 // no timer of the key is due before it
 	len    int32
 	first  int32 // its documents, newest first; -1 none
@@ -63,13 +65,44 @@ type keyEntry struct {
 
 const none = int32(-1)
 
+// shortText and keyText keep a name beside what is looked at with it, for a cache line less at every
+// lookup; a name that does not fit is in the slab, and its ref in the first 8 bytes. All names that the
+// rules step gives documents fit, and all ids of vehicles.
+type (
+	shortText [8]byte
+	keyText   [40]byte
+)
+
+// setText puts a name into the place it has.
+func (c *cache) setText(to, name []byte) {
+	if len(name) <= len(to) {
+		copy(to, name)
+		return
+	}
+	binary.NativeEndian.PutUint64(to, uint64(c.slab.add(name)))
+}
+
+// text is the name of n bytes.
+func (c *cache) text(in []byte, n int32) []byte {
+	if int(n) <= len(in) {
+		return in[:n]
+	}
+	return c.slab.bytes(ref(binary.NativeEndian.Uint64(in)), int(n))
+}
+
+func (c *cache) freeText(in []byte, n int32) {
+	if int(n) > len(in) {
+		c.slab.free(ref(binary.NativeEndian.Uint64(in)))
+	}
+}
+
 func newCache() *cache {
 	return &cache{slab: newSlab(), seed: maphash.MakeSeed()}
 }
 
 // size is what the entries and documents take, in bytes.
 func (c *cache) size() int64 {
-	const docSize, keySize = 88 + 6, 40 + 6
+	const docSize, keySize = int64(unsafe.Sizeof(doc{})) + 6, int64(unsafe.Sizeof(keyEntry{})) + 6
 	return c.slab.used + int64(c.docs.count)*docSize + int64(c.keys.count)*keySize
 }
 
@@ -94,17 +127,19 @@ func (c *cache) addKey(name []byte) int32 {
 		return i
 	}
 	i = c.keys.add()
-	*c.keys.at(i) = keyEntry{name: c.slab.add(name), len: int32(len(name)), first: none, hash: h, minDue: math.MaxInt64, used: true}
+	k := c.keys.at(i)
+	*k = keyEntry{len: int32(len(name)), first: none, hash: h, minDue: math.MaxInt64, used: true}
+	c.setText(k.name[:], name)
 	c.keyTab.insert(h, i, func(i int32) uint32 { return c.keys.at(i).hash })
 	return i
 }
 
 func (c *cache) keyName(i int32) []byte {
 	k := c.keys.at(i)
-	return c.slab.bytes(k.name, int(k.len))
+	return c.text(k.name[:], k.len)
 }
 
-func (c *cache) subName(d *doc) []byte { return c.slab.bytes(d.sub, int(d.subLen)) }
+func (c *cache) subName(d *doc) []byte { return c.text(d.sub[:], d.subLen) }
 
 func (c *cache) body(d *doc) []byte { return c.slab.bytes(d.body, int(d.n)) }
 
@@ -137,7 +172,9 @@ func (c *cache) doc(k int32, sub []byte) (int32, uint32) {
 func (c *cache) addDoc(k int32, sub []byte, h uint32, st docState) int32 {
 	i := c.docs.add()
 	key := c.keys.at(k)
-	*c.docs.at(i) = doc{sub: c.slab.add(sub), subLen: int32(len(sub)), key: k, next: key.first, prev: none, hash: h, state: st, hot: true}
+	d := c.docs.at(i)
+	*d = doc{subLen: int32(len(sub)), key: k, next: key.first, prev: none, hash: h, state: st, hot: true}
+	c.setText(d.sub[:], sub)
 	if key.first != none {
 		c.docs.at(key.first).prev = i
 	}
@@ -162,7 +199,7 @@ func (c *cache) drop(i int32) {
 		key.whole = false
 	}
 	c.slab.free(d.body)
-	c.slab.free(d.sub)
+	c.freeText(d.sub[:], d.subLen)
 	c.docTab.remove(d.hash, i, func(i int32) uint32 { return c.docs.at(i).hash })
 	k := d.key
 	*d = doc{}
@@ -176,7 +213,7 @@ func (c *cache) dropKey(k int32) {
 	if key.first != none || key.pinned {
 		return
 	}
-	c.slab.free(key.name)
+	c.freeText(key.name[:], key.len)
 	c.keyTab.remove(key.hash, k, func(i int32) uint32 { return c.keys.at(i).hash })
 	*key = keyEntry{}
 	c.keys.remove(k)

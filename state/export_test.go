@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/milepost-io/milepost/state/log"
 )
 
 // CPUTime is what the calling thread has computed: on a shared machine the wall clock tells of others.
@@ -111,4 +113,21 @@ func (w *SaverForTest) Abandon() {
 // SetFormatForTest makes the store one of another format.
 func (s *Store) SetFormatForTest(f uint32) error {
 	return errors.Join(s.db.Set(formatKey(), binary.BigEndian.AppendUint32(nil, f), pebble.NoSync), s.db.Flush())
+}
+
+// SetMaxOriginsForTest makes the memory of requests a small one.
+func SetMaxOriginsForTest(m *Machine, n int) { m.origins.max = n }
+
+// GuardMarksForTest reports whether calls are marked.
+func GuardMarksForTest(g *Guard) bool { return g.marks() }
+
+// GuardCallForTest makes a marked call, or dies in it.
+func GuardCallForTest(g *Guard, p log.Partition, c Call, die bool) {
+	err := g.enter(p, c)
+	if err == nil && !die {
+		err = g.leave(p, c)
+	}
+	if err != nil {
+		panic(err)
+	}
 }

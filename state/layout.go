@@ -13,6 +13,7 @@ import (
 //	s/ <key> sub              document: format (1) | armed timer, Unix ms (8, big-endian) | bytes
 //	t/ due (8, big-endian, sign flipped) <key> sub        timer, no value
 //	o/ h/ d/ v/ row key       rows of a Space, as the step wrote them
+//	i/ offset (8, big-endian)  origin of a request (S5), see originRow
 //	p/                        position (JSON): everything a Machine remembers besides documents
 //	m/format                  format of the store (4, big-endian)
 //	m/generation              how often the store was opened to be run (8, big-endian)

@@ -30,6 +30,8 @@ type MachineOptions struct {
 	// Memory is what documents and their index may take, in bytes, before clean ones are evicted;
 	// 0: without bound. Dirty documents are never evicted (E16).
 	Memory int64
+	// Condemned are step calls that are not made: those that ended the process (E17).
+	Condemned []Call
 	// RoundTrip stores and loads every changed document after every record, for tests of E12.
 	RoundTrip bool
 }
@@ -46,8 +48,12 @@ type Machine struct {
 	in    Input // being applied; here so that it costs no allocation
 	err   error
 
+	guard     *Guard // nil: calls are not marked
+	condemned map[Call]struct{}
+
 	at       log.Offset // the record being applied, or last applied
 	rowSeq   uint32     // rows added by that record
+	calls    uint32     // step calls made for it
 	next     log.Offset // the next one
 	clock    int64
 	steps    uint64 // step calls, to tell a document's first change in one
@@ -58,6 +64,7 @@ type Machine struct {
 	out      []receiver
 	timers   timerHeap
 	sweep    sweep
+	origins  origins
 	control  []byte // payload in force
 
 	overdue  bool
@@ -111,12 +118,18 @@ func NewMachine(o MachineOptions) (*Machine, error) {
 	if o.MaxSweep == 0 {
 		o.MaxSweep = 64
 	}
-	m := &Machine{opt: o, cache: newCache(), counters: map[counter]int64{}, rows: newRowBuffer()}
+	m := &Machine{opt: o, cache: newCache(), counters: map[counter]int64{}, rows: newRowBuffer(), origins: newOrigins()}
 	m.ctx.m = m
 	m.timers.less = m.timerLess
 	m.senders = make([]sender, o.Senders)
 	m.out = make([]receiver, o.Receivers)
 	m.wb.epoch = 1
+	if len(o.Condemned) > 0 {
+		m.condemned = map[Call]struct{}{}
+		for _, c := range o.Condemned {
+			m.condemned[c] = struct{}{}
+		}
+	}
 	if o.Backing != nil {
 		if err := m.restore(); err != nil {
 			return nil, fmt.Errorf("state: %s shard %d: %w", o.Stage, o.Shard, err)
@@ -133,7 +146,7 @@ func (m *Machine) Apply(off log.Offset, rec *log.Record) error {
 	if off < m.next {
 		return fmt.Errorf("%w: %d, expected %d or above", errOrder, off, m.next)
 	}
-	m.at, m.rowSeq = off, 0
+	m.at, m.rowSeq, m.calls = off, 0, 0
 	clear(m.ops)
 	m.ops, m.handed = m.ops[:0], m.handed[:0]
 
@@ -161,7 +174,13 @@ func (m *Machine) dispatch(rec *log.Record) error {
 		m.clock = max(m.clock, rec.Arrival)
 	}
 	switch rec.Kind {
-	case log.Event, log.Result:
+	case log.Event:
+		if m.repeated(rec) {
+			m.outcomes[Duplicate]++
+			break
+		}
+		m.applyInput(rec)
+	case log.Result:
 		m.applyInput(rec)
 	case log.Handover:
 		return m.applyHandover(rec)

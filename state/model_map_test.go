@@ -23,11 +23,17 @@ type mapModel struct {
 	sweepAt   int64
 	toSweep   []string // keys still to be activated, sorted
 	overdue   bool
+	requests  map[string]modelRequest
 
 	off log.Offset
 	seq int
 	now int64
 	key string
+}
+
+type modelRequest struct {
+	seq uint64
+	at  int64
 }
 
 type modelDoc struct {
@@ -36,7 +42,7 @@ type modelDoc struct {
 }
 
 func newModel(maxTimers, maxSweep int) *mapModel {
-	return &mapModel{docs: map[[2]string]modelDoc{}, rows: map[[2]string]string{}, maxTimers: maxTimers, maxSweep: maxSweep}
+	return &mapModel{docs: map[[2]string]modelDoc{}, rows: map[[2]string]string{}, maxTimers: maxTimers, maxSweep: maxSweep, requests: map[string]modelRequest{}}
 }
 
 func (m *mapModel) apply(off log.Offset, rec *log.Record) {
@@ -44,6 +50,10 @@ func (m *mapModel) apply(off log.Offset, rec *log.Record) {
 	m.clock = max(m.clock, rec.Arrival)
 	switch rec.Kind {
 	case log.Event:
+		if m.repeated(rec) {
+			m.outcomes[state.Duplicate]++
+			break
+		}
 		m.activate(string(rec.Key))
 		for {
 			due := m.due(rec.Arrival, string(rec.Key))
@@ -73,6 +83,18 @@ func (m *mapModel) apply(off log.Offset, rec *log.Record) {
 	}
 	m.overdue = len(m.due(m.clock, "")) > 0
 	m.sweep()
+}
+
+func (m *mapModel) repeated(rec *log.Record) bool {
+	if len(rec.Origin) == 0 {
+		return false
+	}
+	r, ok := m.requests[string(rec.Origin)]
+	if !ok || rec.Arrival-r.at > 24*3_600_000 {
+		m.requests[string(rec.Origin)] = modelRequest{rec.Seq, rec.Arrival}
+		return false
+	}
+	return r.seq != rec.Seq
 }
 
 func (m *mapModel) sweep() {

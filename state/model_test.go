@@ -90,6 +90,9 @@ func randomRecord(rng *rand.Rand, i int, clock *int64) log.Record {
 	if rng.IntN(100) == 0 {
 		*clock += 5000
 	}
+	if rng.IntN(100) == 0 {
+		*clock += 7 * 3_600_000
+	}
 	rec := log.Record{Kind: log.Event, Arrival: *clock - int64(rng.IntN(50))}
 	switch n := rng.IntN(100); {
 	case n == 0:
@@ -99,6 +102,9 @@ func randomRecord(rng *rand.Rand, i int, clock *int64) log.Record {
 	default:
 		rec.Key = fmt.Appendf(nil, "k\x00%d", rng.IntN(40))
 		rec.Payload = binary.LittleEndian.AppendUint64(nil, rng.Uint64())
+		if rng.IntN(3) == 0 {
+			rec.Origin, rec.Seq = fmt.Appendf(nil, "request %d", rng.IntN(30)), uint64(rng.IntN(3))
+		}
 	}
 	return rec
 }

@@ -117,6 +117,9 @@ func (m *Machine) restore() error {
 	if err := m.restoreControl(); err != nil {
 		return err
 	}
+	if err := m.restoreOrigins(); err != nil {
+		return err
+	}
 	return m.restoreTimers(p.Cursor)
 }
 

@@ -42,6 +42,8 @@ type ShardOptions struct {
 	FeedSpaces []Space
 	// Readers is how many goroutines read missing documents ahead; 0: 4.
 	Readers int
+	// Guard finds step calls that end the process; the shards of a process share it. nil: nobody does.
+	Guard *Guard
 	// Tuning of the Machine; see MachineOptions.
 	ClockEvery time.Duration
 	RoundTrip  bool
@@ -126,6 +128,9 @@ func machineOptions(o *ShardOptions) MachineOptions {
 		mo.Receivers = o.Log.Shards(log.Notices)
 	} else {
 		mo.Senders = o.Log.Shards(log.Events)
+	}
+	if o.Guard != nil {
+		mo.Condemned = o.Guard.Condemned(log.Partition{Stream: o.Stage, Shard: o.Shard})
 	}
 	return mo
 }

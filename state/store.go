@@ -12,11 +12,14 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
+// FS is the file system that stores and journals are on: tests and the simulation have one that crashes.
+type FS = vfs.FS
+
 // StoreOptions says where a shard's store is.
 type StoreOptions struct {
 	Dir string
 	// FS is the file system; nil is the machine's.
-	FS vfs.FS
+	FS FS
 	// Cache is the memory for blocks and memtables in bytes; 0: 64 MiB. A quarter of it is one memtable.
 	Cache  int64
 	Logger *slog.Logger

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"errors"
 	"io"
 
 	"github.com/milepost-io/milepost/state/log"
@@ -46,46 +45,3 @@ func (v View) Outcomes() [4]uint64                           { return v.m.Outcom
 func (v View) Counters(fn func(name, label string, n int64)) { v.m.Counters(fn) }
 func (v View) Dump(w io.Writer) error                        { return v.m.Dump(w) }
 func (v View) NextDue() (at int64, ok bool)                  { return v.m.NextDue() }
-
-// Offline reads the store of a stopped shard.
-type Offline struct {
-	View
-	store *Store
-}
-
-// OpenOffline opens the store of a stopped shard for reading; a running one holds its lock.
-func OpenOffline(o StoreOptions) (*Offline, error) {
-	o.ReadOnly = true
-	s, err := OpenStore(o)
-	if err != nil {
-		return nil, err
-	}
-	m, err := offlineMachine(s)
-	if err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return &Offline{View{m}, s}, nil
-}
-
-// Close closes the store.
-func (o *Offline) Close() error { return o.store.Close() }
-
-// offlineMachine is a Machine that stands at the stored position and never applies anything.
-func offlineMachine(s *Store) (*Machine, error) {
-	m := &Machine{opt: MachineOptions{Backing: s}, cache: newCache(), counters: map[counter]int64{}, rows: newRowBuffer()}
-	m.ctx.m = m
-	m.timers.less = m.timerLess
-	b, ok, err := s.Get(nil, positionKey())
-	if err != nil || !ok {
-		return m, err
-	}
-	p, err := decodePosition(b)
-	if err != nil {
-		return nil, err
-	}
-	if m.control, _, err = s.Get(nil, controlKey()); err != nil {
-		return nil, err
-	}
-	m.take(&p)
-	return m, nil
-}

@@ -85,8 +85,7 @@ func partyEvent(at int64, id string, o *object) Event {
 	return Event{At: time.UnixMilli(at).UTC(), Topic: "parties/" + id, Key: id, Party: true, Type: ingest.Party, Payload: o.bytes()}
 }
 
-func dealerEvent(at int64, regionIndex, n int) Event {
-	id, r := dealer(regionIndex, n), &regions[regionIndex]
+func dealerEvent(at int64, r *region, id string, n int) Event {
 	o := newObject(256)
 	o.text("type", "party")
 	o.text("id", id)
@@ -102,13 +101,16 @@ func dealerEvent(at int64, regionIndex, n int) Event {
 	return partyEvent(at, id, o)
 }
 
-func companyEvent(at int64, n int) Event {
-	id, r := fmt.Sprintf("C%05d", n), &regions[n%2]
+func companyEvent(at int64, r *region, n int) Event {
+	id, name := fmt.Sprintf("C%05d", n), "%s车队%d"
+	if r.language == "en" {
+		name = "%s Fleet %d"
+	}
 	o := newObject(256)
 	o.text("type", "party")
 	o.text("id", id)
 	o.text("role", "owner")
-	o.text("name", fmt.Sprintf("%s车队%d", r.city, n+1))
+	o.text("name", fmt.Sprintf(name, r.city, n+1))
 	o.text("language", r.language)
 	o.text("timezone", r.zone)
 	o.open("consent")

@@ -13,6 +13,9 @@ package fleet
 import (
 	"container/heap"
 	"fmt"
+	"runtime"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/milepost-io/milepost/ingest"
@@ -30,6 +33,8 @@ type Config struct {
 	Every time.Duration
 	// Story adds the cars of Story to the fleet.
 	Story bool
+	// Language of all owners and dealers, "zh" or "en"; empty: what is spoken where they live.
+	Language string
 }
 
 // Event is one message as it arrives.
@@ -46,9 +51,10 @@ type Event struct {
 
 // Fleet is an endless stream of events. It is used by one goroutine at a time.
 type Fleet struct {
-	every int64 // ms
-	start int64
-	queue queue
+	every   int64 // ms
+	start   int64
+	regions []region
+	queue   queue
 }
 
 // New makes a fleet.
@@ -65,11 +71,14 @@ func New(cfg Config) (*Fleet, error) {
 	if cfg.Every < time.Second {
 		return nil, fmt.Errorf("fleet: a sample every %s; expected at least 1s", cfg.Every)
 	}
-	f := &Fleet{every: cfg.Every.Milliseconds(), start: cfg.Start.UnixMilli()}
+	if cfg.Language != "" && cfg.Language != "zh" && cfg.Language != "en" {
+		return nil, fmt.Errorf("fleet: language %q; expected zh, en or none", cfg.Language)
+	}
+	f := &Fleet{every: cfg.Every.Milliseconds(), start: cfg.Start.UnixMilli(), regions: regionsIn(cfg.Language)}
 	f.queue = make(queue, 0, cfg.Vehicles+2)
-	f.queue = append(f.queue, &cast{id: -2, out: parties(cfg.Vehicles, f.start)})
+	f.queue = append(f.queue, &cast{id: -2, out: parties(f.regions, cfg.Vehicles, f.start)})
 	if cfg.Story {
-		f.queue = append(f.queue, &cast{id: -1, out: Story(cfg.Start)})
+		f.queue = append(f.queue, &cast{id: -1, out: tell(cfg.Start, cfg.Language)})
 	}
 	for id := range cfg.Vehicles {
 		f.queue = append(f.queue, newVehicle(f, cfg.Seed, id))
@@ -92,6 +101,26 @@ func (f *Fleet) Next() Event {
 			return e
 		}
 	}
+}
+
+// Skip passes over the events that arrive before a time, faster than Next would: cars are independent of
+// one another, so each is moved on by itself, on all processors.
+func (f *Fleet) Skip(until time.Time) {
+	to := until.UnixMilli()
+	var wg sync.WaitGroup
+	workers := runtime.GOMAXPROCS(0)
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < len(f.queue); i += workers {
+				for s := f.queue[i]; s.due() < to; {
+					s.next()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	f.queue = slices.DeleteFunc(f.queue, func(s source) bool { return s.due() == never })
+	heap.Init(&f.queue)
 }
 
 // source is one car, or a fixed list of events.

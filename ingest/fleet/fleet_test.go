@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/milepost-io/milepost/ingest"
 	"github.com/milepost-io/milepost/ingest/json"
@@ -382,5 +383,32 @@ func BenchmarkFiller(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		f.Next()
+	}
+}
+
+func TestSkipIsNextWithoutTheEvents(t *testing.T) {
+	cfg := Config{Vehicles: 50, Seed: 7, Start: begin, Every: time.Hour, Story: true}
+	end := begin.Add(20 * 24 * time.Hour)
+	slow, fast := newFleet(t, cfg), newFleet(t, cfg)
+	e := slow.Next()
+	for e.At.Before(end) {
+		e = slow.Next()
+	}
+	fast.Skip(end)
+	for range 5000 {
+		got := fast.Next()
+		if got.At != e.At || got.Key != e.Key || !bytes.Equal(got.Payload, e.Payload) {
+			t.Fatalf("after Skip: %s %s %s\n        want: %s %s %s", got.At, got.Key, got.Payload, e.At, e.Key, e.Payload)
+		}
+		e = slow.Next()
+	}
+}
+
+func TestOneLanguageForAll(t *testing.T) {
+	f := newFleet(t, Config{Vehicles: 200, Seed: 7, Start: begin, Story: true, Language: "en"})
+	for range 2000 {
+		if e := f.Next(); bytes.ContainsFunc(e.Payload, func(r rune) bool { return unicode.Is(unicode.Han, r) }) || bytes.Contains(e.Payload, []byte(`"language":"zh"`)) {
+			t.Fatalf("not English: %s", e.Payload)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -19,8 +20,11 @@ const (
 // Within the first three days, at a day a second three seconds: StoryReminder passes 9,000 km of a
 // 10,000 km plan, StoryOverheat boils, and the 12 V battery of StoryBattery gives up. The first is
 // booked on day 5 and serviced on day 9; the others are mended. It lasts 120 days.
-func Story(begin time.Time) []Event {
-	s := &story{begin: begin.UnixMilli()}
+func Story(begin time.Time) []Event { return tell(begin, "") }
+
+// tell is the story in a language; "" each in his own.
+func tell(begin time.Time, language string) []Event {
+	s := &story{begin: begin.UnixMilli(), language: language}
 	s.cast()
 	const days = 120
 	for d := range int64(days) {
@@ -32,9 +36,10 @@ func Story(begin time.Time) []Event {
 
 // story collects events; times are ms since its beginning.
 type story struct {
-	begin int64
-	out   []Event
-	seq   int64
+	begin    int64
+	language string
+	out      []Event
+	seq      int64
 }
 
 func (s *story) cast() {
@@ -42,8 +47,12 @@ func (s *story) cast() {
 	o.text("type", "party")
 	o.text("id", "D1024")
 	o.text("role", "dealer")
-	o.text("name", "上海里程碑浦东店")
-	o.text("language", "zh")
+	name, plates := "上海里程碑浦东店", "沪A"
+	if s.language == "en" {
+		name, plates = "Milepost Shanghai Pudong", "SH-A"
+	}
+	o.text("name", name)
+	o.text("language", cmp.Or(s.language, "zh"))
 	o.text("timezone", "Asia/Shanghai")
 	o.open("hours")
 	o.text("mon-sat", "08:30-18:00")
@@ -53,14 +62,17 @@ func (s *story) cast() {
 	s.out = append(s.out, partyEvent(s.begin, "D1024", o))
 	shanghai := &regions[0]
 	owners := []struct{ id, name, language string }{{"O77", "王伟", "zh"}, {"O78", "Emma Clarke", "en"}, {"O79", "李娜", "zh"}}
+	if s.language == "en" {
+		owners[0].name, owners[2].name = "Paul Stone", "Clara Reed"
+	}
 	for i, p := range owners {
 		r := *shanghai
-		r.language = p.language
+		r.language = cmp.Or(s.language, p.language)
 		s.out = append(s.out, ownerEvent(s.begin, p.id, p.name, &r, true, 9901+i))
 	}
-	s.profile(StoryReminder, "A5", ice, "O77", "沪A12345", 240)
-	s.profile(StoryOverheat, "X7", ice, "O78", "沪A20088", 420)
-	s.profile(StoryBattery, "E5", bev, "O79", "沪AD31415", 500)
+	s.profile(StoryReminder, "A5", ice, "O77", plates+"12345", 240)
+	s.profile(StoryOverheat, "X7", ice, "O78", plates+"20088", 420)
+	s.profile(StoryBattery, "E5", bev, "O79", plates+"D31415", 500)
 	s.service(0, StoryOverheat, -100*day, 21_000, []string{"engine-oil", "cabin-filter"})
 	s.service(0, StoryBattery, -150*day, 19_800, []string{"inspection", "cabin-filter"})
 }

@@ -88,7 +88,7 @@ func newVehicle(f *Fleet, seed uint64, id int) *vehicle {
 	v := &vehicle{fleet: f, id: id, rng: newRandom(seed, id), at: f.start}
 	r := &v.rng
 	v.vin = vin(id)
-	v.region = &regions[r.weighted(66, 6, 8, 8, 6, 6)]
+	v.region = &f.regions[r.weighted(66, 6, 8, 8, 6, 6)]
 	v.use = use(r.weighted(55, 20, 8, 9, 8))
 	v.model = v.pickModel()
 	v.inService = f.start - r.span(20*day, 3000*day)
@@ -123,8 +123,8 @@ func (v *vehicle) people() {
 	r := &v.rng
 	v.diligence = r.between(0.01, 0.12)
 	if !r.chance(0.02) {
-		for i := range regions {
-			if v.region == &regions[i] {
+		for i := range v.fleet.regions {
+			if v.region == &v.fleet.regions[i] {
 				v.dealer = dealer(i, r.n(dealersPerRegion))
 			}
 		}

@@ -1,6 +1,10 @@
 package fleet
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
 
 const (
 	second = int64(1000)
@@ -82,6 +86,19 @@ var regions = [...]region{
 	{zone: "Asia/Singapore", language: "en", offset: 8 * hour, mean: 28, swing: 1, city: "Singapore", prefix: "SMP"},
 }
 
+// regionsIn are the regions with one language spoken everywhere, or each its own.
+func regionsIn(language string) []region {
+	out := slices.Clone(regions[:])
+	for i := range out {
+		r := &out[i]
+		if language == "en" && r.language == "zh" {
+			r.city, r.prefix = [...]string{"Shanghai", "Urumqi"}[i], [...]string{"SH-A", "XJ-A"}[i]
+		}
+		r.language = cmp.Or(language, r.language)
+	}
+	return out
+}
+
 // temperature is the air's at t, from triangles instead of sines: coldest in mid January at five in the
 // morning.
 func (r *region) temperature(t int64) float64 {
@@ -129,15 +146,15 @@ func companies(vehicles int) int { return vehicles/carsPerCompany + 1 }
 func company(vehicle int) string { return fmt.Sprintf("C%05d", vehicle/carsPerCompany) }
 
 // parties introduces dealers and companies, which everybody's profile may name.
-func parties(vehicles int, at int64) []Event {
+func parties(regions []region, vehicles int, at int64) []Event {
 	var out []Event
 	for i := range regions {
 		for n := range dealersPerRegion {
-			out = append(out, dealerEvent(at, i, n))
+			out = append(out, dealerEvent(at, &regions[i], dealer(i, n), n))
 		}
 	}
 	for i := range companies(vehicles) {
-		out = append(out, companyEvent(at, i))
+		out = append(out, companyEvent(at, &regions[i%2], i))
 	}
 	return out
 }

@@ -25,6 +25,9 @@ type PublisherOptions struct {
 	Window int
 	// RetryMax bounds the pause between attempts to connect; default 5 s.
 	RetryMax time.Duration
+	// WriteMax bounds how long a broker that reads nothing, or has died, holds up one message and so the
+	// end of Run; then the connection is given up. Default 10 s.
+	WriteMax time.Duration
 	Logger   zerolog.Logger
 }
 
@@ -75,6 +78,9 @@ func NewPublisher(opts PublisherOptions) (*Publisher, error) {
 	}
 	if opts.RetryMax == 0 {
 		opts.RetryMax = 5 * time.Second
+	}
+	if opts.WriteMax == 0 {
+		opts.WriteMax = 10 * time.Second
 	}
 	p := &Publisher{opts: opts}
 	p.changed.L = &p.mu
@@ -173,7 +179,7 @@ func (p *Publisher) session(ctx context.Context) (connected bool, err error) {
 	defer cancel(nil)
 	opts := paho.NewClientOptions().AddBroker(p.opts.URL).SetClientID(p.opts.ClientID).
 		SetProtocolVersion(4).SetCleanSession(true).SetAutoReconnect(false).SetConnectRetry(false).
-		SetConnectTimeout(10 * time.Second).SetWriteTimeout(10 * time.Second).
+		SetConnectTimeout(10 * time.Second).SetWriteTimeout(p.opts.WriteMax).
 		SetConnectionLostHandler(func(_ paho.Client, err error) { cancel(err) })
 	client := paho.NewClient(opts)
 	if err := await(ctx, client.Connect()); err != nil {

@@ -178,7 +178,7 @@ func (s *stream) snapshot(ctx context.Context) error {
 	for _, v := range vs {
 		s.seen[v.VIN] = v.Seen
 	}
-	return s.send("snapshot", &update{Overview: &o, Messages: s.model.Messages(snapshotMessages), Leads: s.model.Leads(true, snapshotLeads), Vehicles: vs})
+	return s.send("snapshot", &update{Overview: &o, Messages: s.model.Messages(snapshotMessages), Leads: s.model.Leads(false, snapshotLeads), Vehicles: vs})
 }
 
 // push sends what changed since the last push, and the figures when asked.

@@ -134,10 +134,13 @@ func (b *binder) since(n *node, arg ast.Expr) *node {
 		b.failNear(b.start(arg), n.text, b.env.known, "unknown item `%s`", n.text)
 	}
 	n.slot = b.env.items.of(n.text)
-	b.reads.items = append(b.reads.items, n.slot)
 	if n.op == opDaysSince {
+		b.reads.daysOf = append(b.reads.daysOf, n.slot)
 		b.reads.hourly = true
-	} else if slot, ok := b.env.slots[signalOdometer]; ok {
+		return n
+	}
+	b.reads.kmOf = append(b.reads.kmOf, n.slot)
+	if slot, ok := b.env.slots[signalOdometer]; ok {
 		b.reads.signals = append(b.reads.signals, slot)
 	}
 	return n

@@ -22,12 +22,14 @@ type Cond struct {
 
 // reads is what an evaluation may look at: slots and indices, ascending once sorted.
 type reads struct {
-	signals, facts, items []int
-	hourly                bool
+	signals, facts []int
+	// kmOf and daysOf are the items that km_since and days_since name.
+	kmOf, daysOf []int
+	hourly       bool
 }
 
 func (r reads) sorted() reads {
-	for _, s := range []*[]int{&r.signals, &r.facts, &r.items} {
+	for _, s := range []*[]int{&r.signals, &r.facts, &r.kmOf, &r.daysOf} {
 		slices.Sort(*s)
 		*s = slices.Compact(*s)
 	}
@@ -81,9 +83,13 @@ func (c *Cond) Signals() []int { return c.reads.signals }
 // Facts are the indices of the facts read, ascending.
 func (c *Cond) Facts() []int { return c.reads.facts }
 
-// Items are the indices of the items read by km_since and days_since, ascending: a service of one of
-// them may change the result.
-func (c *Cond) Items() []int { return c.reads.items }
+// KMOf are the indices of the items that km_since names, ascending: a service that moves the reading
+// such an item is counted from may change the result.
+func (c *Cond) KMOf() []int { return c.reads.kmOf }
+
+// DaysOf are the indices of the items that days_since names, ascending: a service that moves the date
+// such an item is counted from may change the result.
+func (c *Cond) DaysOf() []int { return c.reads.daysOf }
 
 // Hourly reports whether the condition uses age or days_since: its rule is evaluated at every full hour
 // of the clock too (S11).

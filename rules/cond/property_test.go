@@ -9,20 +9,20 @@ import (
 // TestReads: the reads are what the index from signals to rules is built of (S11).
 func TestReads(t *testing.T) {
 	for _, c := range []struct {
-		src, signals, facts, items string
-		hourly                     bool
+		src, signals, facts, km, days string
+		hourly                        bool
 	}{
-		{"speed > 5 && ignition || speed < 1", "speed ignition", "", "", false},
-		{"true || soc > 5", "soc", "", "", false},
-		{"age(speed) > 5", "speed", "", "", true},
-		{"changed(mil) || known(soc)", "soc mil", "", "", false},
-		{"dtc('P0*')", "dtcs", "", "", false},
-		{"'x' in alarms", "alarms", "", "", false},
-		{"km_since('engine-oil') > 5", "odometer", "", "engine-oil", false},
-		{"days_since('engine-oil') > 5", "", "", "engine-oil", true},
-		{"known(days_since('brake-fluid'))", "", "", "brake-fluid", true},
-		{"has(vehicle.a.b) && vehicle.a.b > vehicle.c", "", "vehicle.a.b vehicle.c", "", false},
-		{"service.count > 1 && odometer - service.last_km > 5", "odometer", "service.count service.last_km", "", false},
+		{"speed > 5 && ignition || speed < 1", "speed ignition", "", "", "", false},
+		{"true || soc > 5", "soc", "", "", "", false},
+		{"age(speed) > 5", "speed", "", "", "", true},
+		{"changed(mil) || known(soc)", "soc mil", "", "", "", false},
+		{"dtc('P0*')", "dtcs", "", "", "", false},
+		{"'x' in alarms", "alarms", "", "", "", false},
+		{"km_since('engine-oil') > 5", "odometer", "", "engine-oil", "", false},
+		{"days_since('engine-oil') > 5", "", "", "", "engine-oil", true},
+		{"known(days_since('brake-fluid'))", "", "", "", "brake-fluid", true},
+		{"has(vehicle.a.b) && vehicle.a.b > vehicle.c", "", "vehicle.a.b vehicle.c", "", "", false},
+		{"service.count > 1 && odometer - service.last_km > 5", "odometer", "service.count service.last_km", "", "", false},
 	} {
 		env := newTestEnv(t)
 		cond := mustCompile(t, env, c.src)
@@ -35,9 +35,10 @@ func TestReads(t *testing.T) {
 		}
 		signals := names(cond.Signals(), func(i int) string { return testSignals[i].Name })
 		facts := names(cond.Facts(), func(i int) string { return env.Facts()[i] })
-		items := names(cond.Items(), func(i int) string { return env.Items()[i] })
-		if signals != c.signals || facts != c.facts || items != c.items || cond.Hourly() != c.hourly {
-			t.Errorf("%s: signals %q facts %q items %q hourly %v", c.src, signals, facts, items, cond.Hourly())
+		item := func(i int) string { return env.Items()[i] }
+		km, days := names(cond.KMOf(), item), names(cond.DaysOf(), item)
+		if signals != c.signals || facts != c.facts || km != c.km || days != c.days || cond.Hourly() != c.hourly {
+			t.Errorf("%s: signals %q facts %q km of %q days of %q hourly %v", c.src, signals, facts, km, days, cond.Hourly())
 		}
 	}
 }
@@ -50,8 +51,8 @@ func TestIndicesAreShared(t *testing.T) {
 	if !slices.Equal(env.Facts(), []string{"vehicle.a", "vehicle.b"}) || !slices.Equal(c.Facts(), []int{0, 1}) {
 		t.Errorf("facts %v, read %v", env.Facts(), c.Facts())
 	}
-	if !slices.Equal(env.Items(), []string{"engine-oil"}) || !slices.Equal(c.Items(), []int{0}) {
-		t.Errorf("items %v, read %v", env.Items(), c.Items())
+	if !slices.Equal(env.Items(), []string{"engine-oil"}) || !slices.Equal(c.DaysOf(), []int{0}) {
+		t.Errorf("items %v, read %v", env.Items(), c.DaysOf())
 	}
 }
 

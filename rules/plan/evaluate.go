@@ -29,16 +29,20 @@ func (h Horizon) Quiet(c *Core, today Day) bool {
 }
 
 func (s *State) evaluateItem(p *Plan, i int, m Moment, out []Change, far *Horizon) []Change {
-	it, st := &p.Items[i], s.item(p, p.Items[i].Key)
+	it, st := &p.Items[i], s.item(p, i)
 	st.renew(it, m)
 	v := s.look(it, st, m, 0)
 	v.firstSight(st, p.NoHistory)
-	v.find()
 
 	change := Change{Item: i, Key: it.Key}
-	if m.Serviced != 0 && s.becameBaseline(it, st, m, &v) && st.Level != OK { // S34
-		out = append(out, st.emit(change, Done, OK))
+	if m.Serviced != 0 && s.becameBaseline(it, st, m, &v) { // S34
+		if st.Level != OK {
+			out = append(out, st.emit(change, Done, OK))
+		}
+		st.AssumedN = [dims]uint32{} // the item is counted from what was done, no longer from what was assumed
+		v.assumed = st.AssumedN
 	}
+	v.find()
 	level := v.worst()
 	switch {
 	case level > st.Level: // S32

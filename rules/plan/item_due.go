@@ -124,53 +124,39 @@ func (v *sight) stage() int {
 	return stageFirst
 }
 
-// ahead is the number of the smallest fixed point that a dimension of the item is at (S34), leaving
-// services aside: dimensions that first sight moved on are at the point it chose.
-func (v *sight) ahead() int64 {
+// pointOf is the number of the fixed point that a dimension is at: the smallest that no service satisfies,
+// or the one that first sight chose where that lies beyond (S29, S31).
+func (v *sight) pointOf(d Dim) int64 { return max(v.satisfied+1, int64(v.assumed[d])) }
+
+// next is the number of the smallest fixed point that a dimension of the item is at (S34).
+func (v *sight) next() int64 {
 	n := int64(math.MaxInt64)
 	for d := range Dim(dims) {
-		bit := uint8(1) << d
-		if v.seen&bit != 0 && v.left&bit == 0 {
-			n = min(n, max(1, int64(v.assumed[d])))
+		if _, ok := v.due(d); ok && v.hasRead[d] {
+			n = min(n, v.pointOf(d))
 		}
 	}
 	if n == math.MaxInt64 {
-		return 1
+		return v.satisfied + 1
 	}
 	return n
 }
 
-// assumes reports that what first sight chose still holds: no service has become the baseline since.
-func (v *sight) assumes() bool {
+// assumes reports that the due point of a dimension is the one that first sight chose.
+func (v *sight) assumes(d Dim) bool {
 	if v.rule.anchor == FixedPoints {
-		return v.satisfied < v.ahead()
+		return int64(v.assumed[d]) > v.satisfied
 	}
-	return v.base == nil
-}
-
-// next is the number of the fixed point that the item is at (S29, S34).
-func (v *sight) next() int64 {
-	if v.assumes() {
-		return v.ahead()
-	}
-	return v.satisfied + 1
+	return v.base == nil && v.assumed[d] > 0
 }
 
 // due is the due point of a dimension, and whether it has one.
 func (v *sight) due(d Dim) (int64, bool) {
-	if v.assumes() {
+	if v.rule.anchor == FixedPoints || v.base == nil {
 		if v.left&(1<<d) != 0 {
 			return 0, false
 		}
-		if n := v.assumed[d]; n > 0 {
-			return v.point(d, int64(n))
-		}
-	}
-	if v.rule.anchor == FixedPoints {
-		return v.point(d, v.satisfied+1)
-	}
-	if v.base == nil {
-		return v.point(d, 1)
+		return v.point(d, v.pointOf(d))
 	}
 	at := v.base.byDim()[d]
 	if !at.Known || v.rule.every[d] == 0 {

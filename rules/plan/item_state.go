@@ -1,23 +1,39 @@
 package plan
 
-// item finds an item's state or makes one. Beyond MaxStates the oldest state of an item that is in no plan
-// of the vehicle any more makes room: at most MaxItems are in the plan.
-func (s *State) item(p *Plan, key ItemKey) *ItemState {
-	for i := range s.Items {
-		if s.Items[i].Key == key {
-			return &s.Items[i]
+// item finds the state of item i of the plan or makes one, and puts it in the plan's order: when the plan
+// is gone, its items are still cancelled in that order (S7). The items before i have been put in place, so
+// what is in no plan any more stands behind, the longer gone the further.
+func (s *State) item(p *Plan, i int) *ItemState {
+	key := p.Items[i].Key
+	at := i
+	for at < len(s.Items) && s.Items[at].Key != key {
+		at++
+	}
+	if at == len(s.Items) {
+		s.makeRoom(p)
+		at = len(s.Items)
+		s.Items = append(s.Items, ItemState{Key: key, InService: NoDay})
+	}
+	if at > i {
+		st := s.Items[at]
+		copy(s.Items[i+1:at+1], s.Items[i:at])
+		s.Items[i] = st
+	}
+	return &s.Items[i]
+}
+
+// makeRoom forgets the item that is gone longest, when there is no room for one more: at most MaxItems are
+// in the plan.
+func (s *State) makeRoom(p *Plan) {
+	if len(s.Items) < MaxStates {
+		return
+	}
+	for i := len(s.Items) - 1; i >= 0; i-- {
+		if p.Find(s.Items[i].Key) < 0 && s.Items[i].Level == OK {
+			s.Items = append(s.Items[:i], s.Items[i+1:]...)
+			return
 		}
 	}
-	if len(s.Items) >= MaxStates {
-		for i := range s.Items {
-			if p.Find(s.Items[i].Key) < 0 && s.Items[i].Level == OK {
-				s.Items = append(s.Items[:i], s.Items[i+1:]...)
-				break
-			}
-		}
-	}
-	s.Items = append(s.Items, ItemState{Key: key, InService: NoDay})
-	return &s.Items[len(s.Items)-1]
 }
 
 // renew has the item first-seen again when first, every or in_service changed (S31). in_service becoming

@@ -41,7 +41,7 @@ func (s *State) Status(p *Plan, i int, m Moment) Status {
 			continue
 		}
 		out.Dims[d] = DimStatus{
-			Counts: true, Assumed: v.assumes() && v.assumed[d] > 0,
+			Counts: true, Assumed: v.assumes(d),
 			Due: v.at[d], Rest: v.at[d] - v.read[d], Level: v.level(d, v.at[d]),
 		}
 	}

@@ -3,9 +3,11 @@ package app
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/milepost-io/milepost/rules"
@@ -13,12 +15,27 @@ import (
 	"github.com/milepost-io/milepost/state/log"
 )
 
-// activation is the rule set in force and the last one that was refused.
+// activation is the rule set in force and what leads to the next one.
 type activation struct {
-	mu      sync.Mutex // held while one is put in force
-	current rules.Activation
+	mu   sync.Mutex        // held while one is put in force
+	seen [sha256.Size]byte // of the files looked at last, under mu
+	// force is read without waiting for mu: what the vehicles are told to run.
+	force atomic.Pointer[ruleSet]
+}
+
+// ruleSet is one rule set, ready to be told; it is never changed.
+type ruleSet struct {
+	rules.Activation
 	program *rules.Program
-	seen    [sha256.Size]byte // of the files looked at last
+	payload []byte // of the control record
+}
+
+// inForce is the rule set in force; before the first it is empty.
+func (a *activation) inForce() *ruleSet {
+	if f := a.force.Load(); f != nil {
+		return f
+	}
+	return &ruleSet{}
 }
 
 // watchEvery is how often the rule files are looked at for changes.
@@ -29,6 +46,9 @@ const watchEvery = 2 * time.Second
 func (c *Core) inForce(ctx context.Context) (newest rules.Activation, same bool, err error) {
 	same = true
 	for i, s := range c.shards {
+		if s.part.Stream != log.Events {
+			continue
+		}
 		var a rules.Activation
 		err := c.view(ctx, s, func(v state.View) error {
 			payload := v.Control()
@@ -56,24 +76,28 @@ func (c *Core) Activate(ctx context.Context, a rules.Activation) (changed bool, 
 	c.rules.mu.Lock()
 	defer c.rules.mu.Unlock()
 	same := true
-	if c.rules.current.Number == 0 {
-		if c.rules.current, same, err = c.inForce(ctx); err != nil {
+	if c.rules.inForce().Number == 0 {
+		var newest rules.Activation
+		if newest, same, err = c.inForce(ctx); err != nil {
 			return false, err
 		}
+		c.rules.force.Store(&ruleSet{Activation: newest})
 	}
 	return c.put(ctx, a, !same)
 }
 
-// put appends the control record to every partition and waits until it is applied everywhere. The notify
-// shards come first: a message of the new rules must find its endpoints. c.rules.mu is held.
+// put appends the control record to every partition and waits until the vehicles have it. The notify shards
+// get it first: a notice of the new rules comes after it in their log and finds its endpoints. c.rules.mu is
+// held.
 func (c *Core) put(ctx context.Context, a rules.Activation, force bool) (changed bool, err error) {
-	a.Number = c.rules.current.Number + 1
+	now := c.rules.inForce()
+	a.Number = now.Number + 1
 	a, prog, payload, err := rules.BuildActivation(a)
 	if err != nil {
 		return false, err
 	}
-	c.rules.program = prog
-	if a.Version == c.rules.current.Version && !force {
+	if a.Version == now.Version && !force {
+		c.rules.force.Store(&ruleSet{now.Activation, prog, payload})
 		return false, nil
 	}
 	for i := len(c.shards) - 1; i >= 0; i-- {
@@ -81,14 +105,42 @@ func (c *Core) put(ctx context.Context, a rules.Activation, force bool) (changed
 			return false, err
 		}
 	}
-	for _, stream := range []log.Stream{log.Notices, log.Events} {
-		if err := c.waitApplied(ctx, stream); err != nil {
-			return false, err
-		}
+	c.rules.force.Store(&ruleSet{a, prog, payload})
+	if err := c.waitApplied(ctx, log.Events); err != nil {
+		return false, err
 	}
-	c.rules.current = a
 	c.log.Info().Str("version", a.Version).Int("number", a.Number).Int("rules", len(prog.Rules)).Int("plans", len(prog.Plans)).Msg("rules in force")
 	return true, nil
+}
+
+// alignNotices gives the rule set in force to notify shards that have another one: a crash may have fallen
+// between the appends of put.
+func (c *Core) alignNotices(ctx context.Context) error {
+	c.rules.mu.Lock()
+	defer c.rules.mu.Unlock()
+	for _, s := range c.shards {
+		now := c.rules.inForce()
+		if s.part.Stream != log.Notices || now.payload == nil {
+			continue
+		}
+		var a rules.Activation
+		err := c.view(ctx, s, func(v state.View) error {
+			if len(v.Control()) == 0 {
+				return nil
+			}
+			return json.Unmarshal(v.Control(), &a)
+		})
+		if err != nil {
+			return err
+		}
+		if a.Version == now.Version {
+			continue
+		}
+		if _, err := c.intake.append(s.part, &log.Record{Kind: log.Control, Payload: now.payload}, log.Ack{}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // activateAtStart puts the files in force where they differ from what the shards have. Bad files leave
@@ -100,7 +152,7 @@ func (e *Engine) activateAtStart(ctx context.Context) error {
 	}
 	e.rules.mu.Lock()
 	defer e.rules.mu.Unlock()
-	e.rules.current = newest
+	e.rules.force.Store(&ruleSet{Activation: newest})
 	changed, err := e.activate(ctx, !same)
 	switch {
 	case err == nil:

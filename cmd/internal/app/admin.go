@@ -31,7 +31,8 @@ type Admin interface {
 
 var (
 	// ErrUnknown is returned for a vehicle or an id that is not there.
-	ErrUnknown = errors.New("not known here")
+	ErrUnknown   = errors.New("not known here")
+	errReplaying = errors.New("the engine is replaying its log; try again in a moment")
 	// ErrOffline is returned for what only a running engine can do.
 	ErrOffline = errors.New("needs the running engine")
 )

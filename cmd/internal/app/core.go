@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/rs/zerolog"
 
 	"github.com/milepost-io/milepost/ingest"
@@ -20,7 +19,7 @@ import (
 type CoreOptions struct {
 	// Data is the data folder on FS; FS nil is the machine's.
 	Data string
-	FS   vfs.FS
+	FS   state.FS
 	// Shards of each stage, fixed when the folder is made.
 	Shards journal.Shards
 	// Keep and MaxBytes are the journal's retention.
@@ -142,7 +141,7 @@ func (c *Core) Run(ctx context.Context, l Life) error {
 	start(Task{"watch", c.watchLog}, Task{"shards", c.runShards})
 	err := c.begin(ctx, l.Begin)
 	if err == nil {
-		start(Task{"dispatcher", c.disp.Run})
+		start(Task{"dispatcher", c.dispatch})
 		start(l.Serve...)
 		c.ready.Store(true)
 		if l.Ready != nil {
@@ -165,10 +164,11 @@ func (c *Core) Run(ctx context.Context, l Life) error {
 	return err
 }
 
-// begin brings the state up to the log: replay, own starts applied, notices of the replay applied (E13),
-// the rule set of the owner in force (E10). Only then may anything leave or come in.
+// begin brings the vehicles up to the log: replay, own starts applied, the rule set of the owner in force
+// (E10). Then records may come in; what may leave is for dispatch to say. A backlog of notices, after a bulk
+// load, must not keep the cars waiting.
 func (c *Core) begin(ctx context.Context, begin func(context.Context) error) error {
-	if err := c.waitLive(ctx); err != nil {
+	if err := c.waitLive(ctx, log.Events); err != nil {
 		return err
 	}
 	if begin != nil {
@@ -178,6 +178,23 @@ func (c *Core) begin(ctx context.Context, begin func(context.Context) error) err
 	}
 	close(c.intake.open)
 	return nil
+}
+
+// dispatch sends what is to be sent, once every shard has applied its own start and the notices made up to
+// the rules shards' starts have been applied (E13): before that, what looks unsent may be delivered, and
+// what looks due serviced.
+func (c *Core) dispatch(ctx context.Context) error {
+	err := c.waitLive(ctx, log.Notices)
+	if err == nil {
+		err = c.waitApplied(ctx, log.Notices)
+	}
+	if err == nil {
+		err = c.alignNotices(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	return c.disp.Run(ctx)
 }
 
 // Close releases the folder.

@@ -225,7 +225,7 @@ func requeueRecords(key string, value []byte, now int64) ([]log.Record, error) {
 
 // appendAll appends records adjacent to a partition and waits until they are durable and applied.
 func (e *Engine) appendAll(ctx context.Context, p log.Partition, recs ...log.Record) error {
-	off, err := e.intake.appendAll(p, recs)
+	off, err := e.intake.appendAll(p, recs, log.Ack{})
 	if err != nil {
 		return err
 	}

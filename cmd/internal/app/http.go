@@ -179,9 +179,7 @@ func (e *Engine) reloadHandler(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		problem(w, http.StatusInternalServerError, err.Error())
 	default:
-		e.rules.mu.Lock()
-		version := e.rules.current.Version
-		e.rules.mu.Unlock()
+		version := e.rules.inForce().Version
 		answer(func(*http.Request) (any, error) { return map[string]any{"changed": changed, "version": version}, nil })(w, r)
 	}
 }

@@ -20,6 +20,8 @@ type intake struct {
 	parts [2][]partIntake // by stream, by shard
 	open  chan struct{}   // closed when records may come in
 	done  chan struct{}   // closed when the engine ends
+
+	takes, joints sync.Pool // of *taken and *joint
 }
 
 // partIntake is one partition's door.
@@ -34,6 +36,8 @@ func newIntake(l log.Log, clock *Clock) *intake {
 	in := &intake{log: l, clock: clock, open: make(chan struct{}), done: make(chan struct{})}
 	in.parts[0] = make([]partIntake, l.Shards(log.Events))
 	in.parts[1] = make([]partIntake, l.Shards(log.Notices))
+	in.takes.New = in.newTaken
+	in.joints.New = func() any { return new(joint) }
 	return in
 }
 
@@ -42,27 +46,30 @@ func (in *intake) door(p log.Partition) *partIntake { return &in.parts[p.Stream-
 // append stamps one record and appends it. The engine's own records (ticks, results, control) take
 // this way too.
 func (in *intake) append(p log.Partition, rec *log.Record, ack log.Ack) (log.Offset, error) {
-	d := in.door(p)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	rec.Arrival = in.clock.Now()
 	one := [1]log.Record{*rec}
-	off, err := in.log.Append(p, one[:], ack)
-	if err == nil && rec.Kind == log.Event && p.Stream == log.Events {
-		d.heard.note(rec.Key, rec.Arrival, uint64(off))
-	}
-	return off, err
+	return in.appendAll(p, one[:], ack)
 }
 
-// appendAll stamps and appends records that belong together: all of them survive a crash, or none.
-func (in *intake) appendAll(p log.Partition, recs []log.Record) (log.Offset, error) {
+// appendAll stamps and appends records that belong together: they have one arrival, and all of them
+// survive a crash, or none.
+func (in *intake) appendAll(p log.Partition, recs []log.Record, ack log.Ack) (log.Offset, error) {
 	d := in.door(p)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	now := in.clock.Now()
 	for i := range recs {
-		recs[i].Arrival = in.clock.Now()
+		recs[i].Arrival = now
 	}
-	return in.log.Append(p, recs, log.Ack{})
+	off, err := in.log.Append(p, recs, ack)
+	if err != nil || p.Stream != log.Events {
+		return off, err
+	}
+	for i := range recs {
+		if recs[i].Kind == log.Event {
+			d.heard.note(recs[i].Key, now, uint64(off)+uint64(i))
+		}
+	}
+	return off, nil
 }
 
 // recent lists the vehicles heard last, in no order.
@@ -78,7 +85,8 @@ func (in *intake) recent() []heard {
 }
 
 // Take implements ingest.Sink. Records of one call may go to several partitions; the source is told once,
-// when the last of them is durable.
+// when the last of them is durable. Those of one partition go in together: a request of which a crash had
+// left a part would be taken for a repetition when it is sent again, and the rest of it lost (S5, E4).
 func (in *intake) Take(recs []ingest.Record, ack ingest.Acker, id uint64) error {
 	select {
 	case <-in.open:
@@ -91,37 +99,102 @@ func (in *intake) Take(recs []ingest.Record, ack ingest.Acker, id uint64) error 
 		}
 		return nil
 	}
-	to := log.Ack{}
-	switch {
-	case ack == nil:
-	case len(recs) == 1:
-		to = log.Ack{To: ack, ID: id}
-	default:
-		all := &joint{to: ack, id: id}
-		all.left.Store(int32(len(recs)))
-		to = log.Ack{To: all}
-	}
+	t := in.takes.Get().(*taken)
+	defer in.release(t)
 	for i := range recs {
-		r := &recs[i]
-		stream := log.Events
-		if r.Party {
-			stream = log.Notices
-		}
-		p := log.Partition{Stream: stream, Shard: log.ShardOf(r.Key, in.log.Shards(stream))}
-		rec := log.Record{
-			Kind: log.Event, Oversize: r.Oversize, Types: uint32(r.Types), Key: r.Key,
-			Source: []byte(r.Source), Topic: []byte(r.Topic), Origin: []byte(r.Origin), Seq: r.Seq,
-			Codec: []byte(r.Codec), Payload: r.Payload,
-		}
-		if _, err := in.append(p, &rec, to); err != nil {
-			return err
+		t.add(in, &recs[i])
+	}
+	to := t.ack(in, ack, id)
+	for i := range t.parts {
+		if part := &t.parts[i]; len(part.recs) > 0 {
+			if _, err := in.appendAll(part.to, part.recs, to); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
+// taken is the scratch space of one Take: its records by partition. The log copies what it is given.
+type taken struct {
+	parts []takenPart
+	text  []byte // the strings of the records
+	used  int    // partitions with records
+}
+
+type takenPart struct {
+	to   log.Partition
+	recs []log.Record
+}
+
+func (in *intake) newTaken() any {
+	t := &taken{}
+	for _, p := range partitions(len(in.parts[0]), len(in.parts[1])) {
+		t.parts = append(t.parts, takenPart{to: p})
+	}
+	return t
+}
+
+func (t *taken) add(in *intake, r *ingest.Record) {
+	i := 0
+	if r.Party {
+		i = len(in.parts[0]) + int(log.ShardOf(r.Key, len(in.parts[1])))
+	} else {
+		i = int(log.ShardOf(r.Key, len(in.parts[0])))
+	}
+	part := &t.parts[i]
+	if len(part.recs) == 0 {
+		t.used++
+	}
+	part.recs = append(part.recs, log.Record{
+		Kind: log.Event, Oversize: r.Oversize, Types: uint32(r.Types), Key: r.Key,
+		Source: t.bytes(r.Source), Topic: t.bytes(r.Topic), Origin: t.bytes(r.Origin), Seq: r.Seq,
+		Codec: t.bytes(r.Codec), Payload: r.Payload,
+	})
+}
+
+// bytes copies a string into the scratch space: a conversion would allocate.
+func (t *taken) bytes(s string) []byte {
+	from := len(t.text)
+	t.text = append(t.text, s...)
+	return t.text[from:len(t.text):len(t.text)]
+}
+
+// ack is whom the log has to tell.
+func (t *taken) ack(in *intake, ack ingest.Acker, id uint64) log.Ack {
+	switch {
+	case ack == nil:
+		return log.Ack{}
+	case t.used == 1:
+		return log.Ack{To: ack, ID: id}
+	}
+	all := in.joints.Get().(*joint)
+	all.in, all.to, all.id = in, ack, id
+	all.left.Store(int32(t.used))
+	return log.Ack{To: all}
+}
+
+// release lets go of the records, and of space that only a large request needed.
+func (in *intake) release(t *taken) {
+	const keep = 256
+	for i := range t.parts {
+		part := &t.parts[i]
+		clear(part.recs)
+		part.recs = part.recs[:0]
+		if cap(part.recs) > keep {
+			part.recs = nil
+		}
+	}
+	t.text, t.used = t.text[:0], 0
+	if cap(t.text) > keep<<8 {
+		t.text = nil
+	}
+	in.takes.Put(t)
+}
+
 // joint tells a source once, when the last of several appends has been answered.
 type joint struct {
+	in   *intake
 	to   ingest.Acker
 	id   uint64
 	left atomic.Int32
@@ -131,13 +204,17 @@ type joint struct {
 // Acked implements log.Acker.
 func (j *joint) Acked(_ uint64, err error) {
 	if err != nil {
-		j.err.CompareAndSwap(nil, &err)
+		failed := err // a copy, so that success allocates nothing
+		j.err.CompareAndSwap(nil, &failed)
 	}
 	if j.left.Add(-1) > 0 {
 		return
 	}
-	if e := j.err.Load(); e != nil {
+	if e := j.err.Swap(nil); e != nil {
 		err = *e
 	}
-	j.to.Acked(j.id, err)
+	in, to, id := j.in, j.to, j.id
+	j.in, j.to = nil, nil
+	in.joints.Put(j)
+	to.Acked(id, err)
 }

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/milepost-io/milepost/cmd/internal/config"
+	"github.com/milepost-io/milepost/cmd/internal/replay"
 	"github.com/milepost-io/milepost/notify"
 	"github.com/milepost-io/milepost/rules"
 	"github.com/milepost-io/milepost/state"
@@ -15,8 +17,8 @@ import (
 	"github.com/milepost-io/milepost/state/log/journal"
 )
 
-// Offline looks into the data folder of a stopped engine: the state as it was last written back. What it
-// changes it appends to the journal, so that the next start applies it. It implements Admin.
+// Offline looks into the data folder of a stopped engine: the state that its next start would begin with.
+// What it changes it appends to the journal, so that the next start applies it. It implements Admin.
 type Offline struct {
 	cfg    *config.Config
 	shards map[log.Partition]*state.Offline
@@ -38,24 +40,60 @@ func OpenOffline(cfg *config.Config) (*Offline, error) {
 	}
 	o := &Offline{cfg: cfg, shards: map[log.Partition]*state.Offline{}, count: arch.Shards()}
 	o.parts = partitions(o.count.Events, o.count.Notices)
-	for _, p := range o.parts {
-		s, err := state.OpenOffline(state.StoreOptions{Dir: StoreDir(cfg.Data, p)})
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("%w: is the engine still running? Then ask it without --offline", err), o.Close())
-		}
-		o.shards[p] = s
-		if c := s.Control(); len(c) > 0 && o.prog == nil {
-			if o.rules, o.prog, err = rules.ParseActivation(c); err != nil {
-				return nil, errors.Join(err, o.Close())
-			}
-		}
+	err = o.open(arch)
+	if err == nil {
+		err = o.loadRules()
 	}
-	if o.prog == nil {
-		if o.rules, o.prog, _, err = rules.BuildActivation(rules.Activation{}); err != nil {
-			return nil, errors.Join(err, o.Close())
-		}
+	if err != nil {
+		return nil, errors.Join(err, o.Close())
 	}
 	return o, nil
+}
+
+// open opens the stores and applies what the journal has beyond them: after a kill that is everything
+// acknowledged in the last seconds.
+func (o *Offline) open(arch *journal.Archive) error {
+	guard, err := state.ReadGuard(nil, o.cfg.Data, arch.ID())
+	if err != nil {
+		return err
+	}
+	for _, p := range o.parts {
+		events, notices, err := replay.NewSteps(nil)
+		if err != nil {
+			return err
+		}
+		m := state.MachineOptions{Step: events, Stage: p.Stream, Shard: p.Shard, LogID: arch.ID(), Receivers: o.count.Notices}
+		if p.Stream == log.Notices {
+			m.Step, m.Senders = notices, o.count.Events
+		}
+		m.Condemned = guard.Condemned(p)
+		s, err := state.OpenOffline(state.StoreOptions{Dir: StoreDir(o.cfg.Data, p)}, m)
+		if err != nil {
+			return fmt.Errorf("%w: is the engine still running? Then ask it without --offline", err)
+		}
+		o.shards[p] = s
+	}
+	for e, err := range arch.From(func(p log.Partition) log.Offset { return o.shards[p].Stored() }) {
+		if err != nil {
+			return err
+		}
+		if err := o.shards[e.Partition].Apply(e.Offset, &e.Record); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loadRules takes the rule set that the shards have in force.
+func (o *Offline) loadRules() (err error) {
+	for _, p := range o.parts {
+		if c := o.shards[p].Control(); len(c) > 0 {
+			o.rules, o.prog, err = rules.ParseActivation(c)
+			return err
+		}
+	}
+	o.rules, o.prog, _, err = rules.BuildActivation(rules.Activation{})
+	return err
 }
 
 // Close lets go of the folder.
@@ -95,12 +133,27 @@ func (o *Offline) Status(context.Context) (*Status, error) {
 		}
 		st.DeadLetters += len(letters)
 	}
+	st.Disk = DiskStatus{Free: freeBytes(o.cfg.Data), Journal: filesIn(filepath.Join(o.cfg.Data, journalDir))}
 	c := &st.Counters
 	c.Received = c.Applied + c.Duplicate + c.Late + c.Quarantined
-	for i := range st.Shards {
-		st.Shards[i].Stored = st.Shards[i].Applied
+	for i, p := range o.parts {
+		st.Shards[i].Stored = int64(o.shards[p].Stored())
 	}
 	return st, nil
+}
+
+// filesIn is the size of a folder's files.
+func filesIn(dir string) (sum int64) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return 0
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
+			sum += info.Size()
+		}
+	}
+	return sum
 }
 
 func (o *Offline) Vehicle(_ context.Context, vin string) (*rules.VehicleView, error) {

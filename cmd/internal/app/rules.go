@@ -58,6 +58,9 @@ func Activation(path string, cfg *config.Config, number int) (rules.Activation, 
 	if err != nil {
 		return a, err
 	}
+	if _, err := ingest.LoadCatalogue(cfg.Signals, cat); err != nil {
+		return a, err // here it is told with the name of the file
+	}
 	a.Catalogue = string(cat)
 	for _, w := range cfg.Notify.Webhooks {
 		a.Endpoints = append(a.Endpoints, rules.Endpoint{Name: w.Name, Owner: slices.Contains(w.To, "owner"), Dealer: slices.Contains(w.To, "dealer")})

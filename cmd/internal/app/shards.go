@@ -48,6 +48,11 @@ func partitions(events, notices int) []log.Partition {
 func (c *Core) openShards() error {
 	logger := slog.New(zerolog.NewSlogHandler(c.log))
 	parts := c.parts()
+	guard, err := state.OpenGuard(c.opt.FS, c.opt.Data, c.journal.ID())
+	if err != nil {
+		return err
+	}
+	c.closers = append(c.closers, guard.Close)
 	for _, p := range parts {
 		store, err := state.OpenStore(state.StoreOptions{Dir: StoreDir(c.opt.Data, p), FS: c.opt.FS, Cache: cmp.Or(c.opt.Cache, storeCache), Logger: logger})
 		if err != nil {
@@ -62,7 +67,7 @@ func (c *Core) openShards() error {
 			Log: c.journal, Store: store, Step: events, Stage: p.Stream, Shard: p.Shard, Now: c.clock.Now, Build: c.opt.Build,
 			Memory: c.opt.Memory / int64(len(parts)), Interval: c.opt.WriteBack, TickEvery: c.opt.Tick, IdleTickEvery: c.opt.IdleTick,
 			Hurry: c.read.Waiting, Logger: logger.With("shard", fmt.Sprintf("%s-%d", p.Stream, p.Shard)),
-			Live: c.loadRows, Feed: c.feed, FeedSpaces: fedSpaces(),
+			Guard: guard, Live: c.loadRows, Feed: c.feed, FeedSpaces: fedSpaces(),
 		}
 		if p.Stream == log.Notices {
 			o.Step = notices
@@ -84,17 +89,19 @@ func (c *Core) runShards(ctx context.Context) error {
 	return all(ctx, fs...)
 }
 
-// waitLive returns when every shard has applied its own start, and every notice that the rules shards
-// made up to theirs has been applied (E13).
-func (c *Core) waitLive(ctx context.Context) error {
+// waitLive returns when every shard of a stream has applied its own start.
+func (c *Core) waitLive(ctx context.Context, stream log.Stream) error {
 	for _, s := range c.shards {
+		if s.part.Stream != stream {
+			continue
+		}
 		select {
 		case <-s.Live():
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
-	return c.waitApplied(ctx, log.Notices)
+	return nil
 }
 
 // waitApplied returns when the shards of a stream have applied all that their partitions hold now.

@@ -37,24 +37,44 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 	}
 	// Received before the rest: what is counted as applied was received.
 	received := e.journal.Received()
-	for _, s := range e.shards {
-		err := e.view(ctx, s, func(v state.View) error {
-			addShard(st, s.part, v)
-			return nil
-		})
-		if err != nil {
-			return nil, err
+	// All at once: a shard that reads its documents ahead answers when it has them.
+	parts := make([]Status, len(e.shards))
+	ask := make([]func(context.Context) error, len(e.shards))
+	for i, s := range e.shards {
+		parts[i].Counts = map[string]int64{}
+		ask[i] = func(ctx context.Context) error {
+			return e.view(ctx, s, func(v state.View) error {
+				addShard(&parts[i], s.part, v)
+				return nil
+			})
 		}
+	}
+	if err := all(ctx, ask...); err != nil {
+		return nil, err
+	}
+	for i, s := range e.shards {
+		st.add(&parts[i])
 		_, next := e.journal.Range(s.part)
 		sh := &st.Shards[len(st.Shards)-1]
 		sh.Lag, sh.Stored = max(0, int64(next)-sh.Applied), int64(s.Flushed())
 		st.Generation = max(st.Generation, s.store.Generation())
 	}
 	st.Counters.Received = max(received, st.Counters.Applied+st.Counters.Duplicate+st.Counters.Late+st.Counters.Quarantined)
-	e.rules.mu.Lock()
-	st.RulesVersion, st.RulesNumber = e.rules.current.Version, e.rules.current.Number
-	e.rules.mu.Unlock()
+	now := e.rules.inForce()
+	st.RulesVersion, st.RulesNumber = now.Version, now.Number
 	return st, nil
+}
+
+// add adds the figures of one shard.
+func (st *Status) add(x *Status) {
+	st.Counters.Applied += x.Counters.Applied
+	st.Counters.Duplicate += x.Counters.Duplicate
+	st.Counters.Late += x.Counters.Late
+	st.Counters.Quarantined += x.Counters.Quarantined
+	for k, n := range x.Counts {
+		st.Counts[k] += n
+	}
+	st.Shards = append(st.Shards, x.Shards...)
 }
 
 // addShard adds what a shard's own state says.
@@ -90,15 +110,20 @@ func (e *Engine) sourceStatus() []SourceStatus {
 
 func (e *Engine) disk() DiskStatus {
 	j := e.journal.Stats()
-	d := DiskStatus{Journal: j.SegmentBytes}
-	var fs syscall.Statfs_t
-	if syscall.Statfs(e.cfg.Data, &fs) == nil {
-		d.Free = int64(fs.Bavail) * fs.Bsize
-	}
+	d := DiskStatus{Journal: j.SegmentBytes, Free: freeBytes(e.cfg.Data)}
 	if run := time.Since(e.started); run > time.Minute && j.Bytes > 0 {
 		d.Days = float64(d.Free) / (float64(j.Bytes) / run.Hours() * 24)
 	}
 	return d
+}
+
+// freeBytes is what the disk of a folder has left; 0 when it cannot be told.
+func freeBytes(dir string) int64 {
+	var fs syscall.Statfs_t
+	if syscall.Statfs(dir, &fs) != nil {
+		return 0
+	}
+	return int64(fs.Bavail) * fs.Bsize
 }
 
 // Overview implements console.Engine.

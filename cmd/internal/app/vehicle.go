@@ -14,9 +14,11 @@ import (
 
 // Vehicle implements Admin.
 func (e *Engine) Vehicle(ctx context.Context, vin string) (view *rules.VehicleView, err error) {
-	e.rules.mu.Lock()
-	a, prog := e.rules.current, e.rules.program
-	e.rules.mu.Unlock()
+	now := e.rules.inForce()
+	a, prog := now.Activation, now.program
+	if prog == nil {
+		return nil, errReplaying
+	}
 	err = e.view(ctx, e.of(log.Events, []byte(vin)), func(v state.View) error {
 		var err error
 		view, err = showVehicle(v, vin, e.clock.Now(), a, prog)
@@ -55,9 +57,7 @@ type Signal struct {
 
 // Signals is the catalogue of the rules in force, in its order.
 func (e *Engine) Signals() []Signal {
-	e.rules.mu.Lock()
-	prog := e.rules.program
-	e.rules.mu.Unlock()
+	prog := e.rules.inForce().program
 	out := []Signal{}
 	if prog == nil { // not ready yet
 		return out
@@ -72,9 +72,7 @@ func (e *Engine) Signals() []Signal {
 
 // Timeline implements Admin: what the rules stage wrote about the vehicle, and what the notify stage did.
 func (e *Engine) Timeline(ctx context.Context, vin, lang string, limit int) ([]TimelineEntry, error) {
-	e.rules.mu.Lock()
-	tell := newStory(lang, e.rules.program)
-	e.rules.mu.Unlock()
+	tell := newStory(lang, e.rules.inForce().program)
 	var out []TimelineEntry
 	for _, s := range e.shards {
 		if s.part.Stream == log.Events && s != e.of(log.Events, []byte(vin)) {

@@ -22,7 +22,14 @@ func newDecode(s *session) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "decode --codec C [FILE]",
 		Short: "Turn payloads into canonical events, one JSON line each",
-		Args:  cobra.MaximumNArgs(1),
+		Long: "Reads payloads from a file or standard input, one a line (an array counts as its entries), and writes each as\n" +
+			"the engine understands it. A bad one becomes {\"error\":…,\"reason\":…,\"offset\":…} and the exit status is 1.",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return fmt.Errorf("unexpected argument %q", args[1])
+			}
+			return nil
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if codec != jsoncodec.Name {
 				return usageError{fmt.Errorf("--codec %q is not in this version (expected %s)", codec, jsoncodec.Name)}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,7 +47,7 @@ func newDemo(s *session) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&f.dir, "data", "./milepost-data", "`folder` of the demo: configuration, rules, state")
-	c.Flags().IntVar(&f.vehicles, "vehicles", 1000, "cars in the fleet")
+	c.Flags().IntVar(&f.vehicles, "vehicles", 300, "cars in the fleet")
 	c.Flags().Uint64Var(&f.seed, "seed", 1, "same seed, same fleet")
 	c.Flags().DurationVar(&f.kill, "kill", 0, "end the engine with kill -9 this `often`, and count what was lost")
 	c.Flags().IntVar(&f.count, "kills", 0, "with --kill: stop after this many; 0: until Ctrl-C")
@@ -57,7 +59,7 @@ func newDemo(s *session) *cobra.Command {
 // demo sets the folder up and runs engine, fleet and receivers. With --kill the engine is a process of its
 // own, so that it can be killed.
 func (s *session) demo(ctx context.Context, f demoFlags) error {
-	d, err := prepareDemo(f)
+	d, err := prepareDemo(f, demoLanguage(s.Env))
 	if err != nil {
 		return err
 	}
@@ -128,12 +130,26 @@ func readWorld(dir string) (world, error) {
 type demoSetup struct {
 	dir        string
 	world      world
+	language   string // of owners and dealers
 	http, mqtt string
 }
 
+// demoLanguage is the language the demo's people are told in: Chinese where the terminal speaks it.
+func demoLanguage(env []string) string {
+	set := map[string]string{}
+	for _, kv := range env {
+		k, v, _ := strings.Cut(kv, "=")
+		set[k] = v
+	}
+	if strings.HasPrefix(cmp.Or(set["LC_ALL"], set["LC_MESSAGES"], set["LANG"]), "zh") {
+		return "zh"
+	}
+	return "en"
+}
+
 // prepareDemo makes the folder, or counts one more run of it.
-func prepareDemo(f demoFlags) (*demoSetup, error) {
-	d := &demoSetup{dir: f.dir}
+func prepareDemo(f demoFlags, language string) (*demoSetup, error) {
+	d := &demoSetup{dir: f.dir, language: language}
 	if err := os.MkdirAll(f.dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -237,7 +253,9 @@ func (s *session) banner(d *demoSetup, a app.Addresses) {
     mosquitto_pub -h %s -p %s -q 1 -t vehicles/%s/telemetry -m '%s'
     curl -s http://%s/api/v1/events -d '%s'
 
-`, d.world.Vehicles, a.HTTP, note(a.HTTP, ":8080"), a.MQTT, note(a.MQTT, ":1883"), d.dir, host, port, d.pasteVIN(), msg, a.HTTP, msg)
+  See it arrive: http://%s/#/vehicles/%s
+
+`, d.world.Vehicles, a.HTTP, note(a.HTTP, ":8080"), a.MQTT, note(a.MQTT, ":1883"), d.dir, host, port, d.pasteVIN(), msg, a.HTTP, msg, a.HTTP, d.pasteVIN())
 }
 
 // engineProcess is the engine as a process that can be killed.
@@ -253,6 +271,7 @@ func startEngineProcess(dir string, s *session) (*engineProcess, error) {
 	}
 	cmd := exec.Command(self, "demo", "--engine", "--data", dir) //nolint:noctx // it outlives no context: kill ends it
 	cmd.Stderr = s.Err
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the demo, which then stops it
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}

@@ -61,11 +61,11 @@ func (f *follower) now() (ms int64, ok bool) {
 // runDemoFleet publishes the fleet's events as their time comes on the engine's clock. acked, if not nil,
 // is told how many were acknowledged so far.
 func runDemoFleet(ctx context.Context, d *demoSetup, a app.Addresses, logger zerolog.Logger, acked *atomic.Uint64) error {
-	fl, err := fleet.New(fleet.Config{Vehicles: d.world.Vehicles, Seed: d.world.Seed, Start: d.world.Start, Every: time.Hour, Story: true})
+	fl, err := fleet.New(fleet.Config{Vehicles: d.world.Vehicles, Seed: d.world.Seed, Start: d.world.Start, Every: time.Hour, Story: true, Language: d.language})
 	if err != nil {
 		return err
 	}
-	p, err := mqtt.NewPublisher(mqtt.PublisherOptions{URL: "tcp://" + a.MQTT, ClientID: "demo-fleet", Window: 2000, RetryMax: 300 * time.Millisecond, Logger: logger.Level(zerolog.ErrorLevel)})
+	p, err := mqtt.NewPublisher(mqtt.PublisherOptions{URL: "tcp://" + a.MQTT, ClientID: "demo-fleet", Window: 2000, RetryMax: 300 * time.Millisecond, WriteMax: 2 * time.Second, Logger: logger.Level(zerolog.ErrorLevel)})
 	if err != nil {
 		return err
 	}
@@ -76,20 +76,16 @@ func runDemoFleet(ctx context.Context, d *demoSetup, a app.Addresses, logger zer
 			_ = stop()
 		}
 	}()
-	begun, err := waitForClock(ctx, f)
-	if err != nil {
+	if err := catchUp(ctx, fl, f, d.world.Runs > 1); err != nil {
 		return nil //nolint:nilerr // told to stop before the engine was ready
 	}
-	for _, e := range pasteCar(d.pasteVIN()) {
+	for _, e := range pasteCar(d) {
 		if err := p.Publish(ctx, e.Topic, e.Payload); err != nil {
 			return nil //nolint:nilerr // told to stop
 		}
 	}
 	for {
 		e := fl.Next()
-		if d.world.Runs > 1 && e.At.UnixMilli() < begun {
-			continue // lived in an earlier run
-		}
 		for {
 			now, ok := f.now()
 			if ok && now >= e.At.UnixMilli() {
@@ -109,23 +105,33 @@ func runDemoFleet(ctx context.Context, d *demoSetup, a app.Addresses, logger zer
 	}
 }
 
-// waitForClock returns the engine's time once it answers.
-func waitForClock(ctx context.Context, f *follower) (int64, error) {
+// catchUp waits until the engine answers, and in a later run passes over what was lived before: what was
+// due while this took, too, or the fleet would begin with a burst of the past.
+func catchUp(ctx context.Context, fl *fleet.Fleet, f *follower, again bool) error {
 	for {
-		if now, ok := f.now(); ok {
-			return now, nil
+		now, ok := f.now()
+		switch {
+		case !ok:
+			pause(ctx, 10*time.Millisecond)
+		case !again:
+			return nil
+		default:
+			fl.Skip(time.UnixMilli(now))
+			if after, ok := f.now(); ok && after-now < (6*time.Hour).Milliseconds() {
+				return nil
+			}
 		}
-		pause(ctx, 10*time.Millisecond)
 		if err := ctx.Err(); err != nil {
-			return 0, err
+			return err
 		}
 	}
 }
 
 // pasteCar introduces the car of the line to paste, shortly before its service.
-func pasteCar(vin string) []fleet.Event {
+func pasteCar(d *demoSetup) []fleet.Event {
+	vin := d.pasteVIN()
 	profile, _ := json.Marshal(map[string]any{"type": "vehicle", "vin": vin, "profile": map[string]any{
-		"model": "A5", "powertrain": "ice", "plate": "沪A·" + vin, "owner": "O-" + vin, "dealer": "D1024", "plan": "mileage-only", "language": "en",
+		"model": "A5", "powertrain": "ice", "plate": vin, "owner": "O-" + vin, "dealer": "D1024", "plan": "mileage-only", "language": d.language,
 	}})
 	return []fleet.Event{
 		{Topic: "vehicles/" + vin + "/profile", Payload: profile},

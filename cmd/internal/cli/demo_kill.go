@@ -23,7 +23,7 @@ func (s *session) demoKill(ctx context.Context, f demoFlags, d *demoSetup, recv 
 	c := &client{base: "http://" + d.http}
 	st, err := waitReady(ctx, c, eng)
 	if err != nil {
-		return err
+		return unlessStopped(ctx, err)
 	}
 	before := st.Counters.Received
 	s.banner(d, a)
@@ -43,7 +43,7 @@ func (s *session) demoKill(ctx context.Context, f demoFlags, d *demoSetup, recv 
 			return err
 		}
 		if st, err = waitReady(ctx, c, eng); err != nil {
-			return err
+			return unlessStopped(ctx, err)
 		}
 		if got := st.Counters.Received - before; got < sure {
 			lost = max(lost, sure-got)
@@ -57,6 +57,14 @@ func (s *session) demoKill(ctx context.Context, f demoFlags, d *demoSetup, recv 
 		}
 	}
 	return nil
+}
+
+// unlessStopped is the error, or nil when it came of Ctrl-C.
+func unlessStopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // the demo was told to stop
+	}
+	return err
 }
 
 // waitReady waits until the engine answers as ready and has applied all it has received.

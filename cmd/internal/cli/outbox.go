@@ -37,11 +37,13 @@ func newOutbox(s *session) *cobra.Command {
 	requeue := &cobra.Command{
 		Use:   "requeue DESTINATION",
 		Short: "Send to a destination again that had answered 410 (gone)",
-		Args:  positional("DESTINATION"),
+		Long: "Switches a destination on again that had answered 410 (gone), and tries at once what waits for it.\n" +
+			"What was given up is among the dead letters: milepost deadletter requeue.",
+		Args: positional("DESTINATION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n, err := ask(cmd.Context(), s, func(ctx context.Context, a app.Admin) (int, error) { return a.RequeueOutbox(ctx, args[0]) })
 			if err == nil {
-				fmt.Fprintf(s.Out, "%s: %d entries will be sent\n", args[0], n)
+				fmt.Fprintf(s.Out, "%s: %s will be tried again\n", args[0], counted(n, "event"))
 			}
 			return err
 		},

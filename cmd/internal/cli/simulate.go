@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"time"
 
@@ -41,6 +42,8 @@ func newSimulate(s *session) *cobra.Command {
 				return usageError{fmt.Errorf("--codec %q is not in this version (expected json)", f.codec)}
 			case f.mqtt != "" && f.out != "":
 				return usageError{errors.New("--mqtt and --out exclude each other")}
+			case f.mqtt != "" && !brokerURL(f.mqtt):
+				return usageError{fmt.Errorf("--mqtt %q: expected the address of a broker like tcp://127.0.0.1:1883", f.mqtt)}
 			case f.vehicles < 1 || f.count < 0 || f.rate < 0:
 				return usageError{errors.New("--vehicles, --count and --rate: expected 1 or more, 0 or more, 0 or more")}
 			}
@@ -71,6 +74,19 @@ func newSimulate(s *session) *cobra.Command {
 	fl.StringVar(&f.out, "out", "", "write to this `file`; default standard output")
 	fl.StringVar(&f.codec, "codec", "json", "how payloads are encoded")
 	return c
+}
+
+// brokerURL reports whether a URL may be a broker's; whether one is there, the publisher finds out.
+func brokerURL(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	switch u.Scheme {
+	case "tcp", "mqtt", "ssl", "tls", "mqtts":
+		return true
+	}
+	return false
 }
 
 // simulateFile writes events as lines with their arrival.
@@ -130,6 +146,9 @@ func (s *session) simulateMQTT(ctx context.Context, fl *fleet.Fleet, f simulateF
 	prog.end()
 	err = stop()
 	st := p.Stats()
+	if flushed != nil {
+		flushed = fmt.Errorf("%d events were not acknowledged within 10 s: does a broker listen on %s?", st.Published-st.Acked, f.mqtt)
+	}
 	fmt.Fprintf(s.Err, "%d published, %d acknowledged in %.1fs\n", st.Published, st.Acked, time.Since(begin).Seconds())
 	return errors.Join(flushed, err)
 }

@@ -38,7 +38,10 @@ func (s *session) printStatus(st *app.Status) {
 	case st.Running:
 		state = "replaying its log"
 	}
-	fmt.Fprintf(s.Out, "%s  %s  version %s  rules %d (%.19s)\n", st.Source, state, st.Version, st.RulesNumber, st.RulesVersion)
+	if st.Version != "" { // of a stopped engine nobody knows
+		state += "  version " + st.Version
+	}
+	fmt.Fprintf(s.Out, "%s  %s  rules %d (%.19s)\n", st.Source, state, st.RulesNumber, st.RulesVersion)
 	c := st.Counters
 	fmt.Fprintf(s.Out, "received %d = applied %d + duplicate %d + late %d + quarantined %d\n", c.Received, c.Applied, c.Duplicate, c.Late, c.Quarantined)
 	fmt.Fprintf(s.Out, "clock %s  dead letters %d  disk free %s%s  journal %s\n", st.Clock.Format(time.RFC3339), st.DeadLetters, size(st.Disk.Free), daysLeft(st.Disk.Days), size(st.Disk.Journal))

@@ -92,6 +92,12 @@ func (s *session) printVehicle(v *rules.VehicleView) {
 	for _, a := range v.Alerts {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", a.Rule, a.Severity, a.Since)
 	}
+	if len(v.Services) > 0 {
+		fmt.Fprintln(w, "\nSERVICE\tODOMETER\tITEMS\tDEALER\tORDER")
+	}
+	for _, sv := range v.Services {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", sv.Date, dimensions(sv.KM, "", sv.Hours), strings.Join(sv.Items, ", "), sv.Dealer, sv.Order)
+	}
 	if len(v.Signals) > 0 {
 		fmt.Fprintln(w, "\nSIGNAL\tVALUE\tTIME")
 	}

@@ -25,6 +25,8 @@ type Options struct {
 	EventShards, NoticeShards int
 	// RoundTrip stores and loads every changed document after every record (E12).
 	RoundTrip bool
+
+	logID log.ID // that offsets count in, when a journal is followed
 }
 
 // Replay applies records in order. It has one clock for the whole input (S1). Not safe for concurrent use.
@@ -72,6 +74,15 @@ func New(o Options) (*Replay, error) {
 	if err != nil {
 		return nil, err
 	}
+	r, err := newReplay(&o)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.control(payload)
+}
+
+// newReplay makes the machines, without a rule set.
+func newReplay(o *Options) (*Replay, error) {
 	r := &Replay{lines: newLines()}
 	nr, nn := max(o.EventShards, 1), max(o.NoticeShards, 1)
 	for i := range nr {
@@ -79,7 +90,7 @@ func New(o Options) (*Replay, error) {
 		if err != nil {
 			return nil, err
 		}
-		m, err := state.NewMachine(state.MachineOptions{Step: step, Stage: log.Events, Shard: uint16(i), Receivers: nn, RoundTrip: o.RoundTrip})
+		m, err := state.NewMachine(state.MachineOptions{Step: step, Stage: log.Events, Shard: uint16(i), LogID: o.logID, Receivers: nn, RoundTrip: o.RoundTrip})
 		if err != nil {
 			return nil, err
 		}
@@ -90,14 +101,14 @@ func New(o Options) (*Replay, error) {
 		if err != nil {
 			return nil, err
 		}
-		m, err := state.NewMachine(state.MachineOptions{Step: step, Stage: log.Notices, Shard: uint16(i), Senders: nr, RoundTrip: o.RoundTrip})
+		m, err := state.NewMachine(state.MachineOptions{Step: step, Stage: log.Notices, Shard: uint16(i), LogID: o.logID, Senders: nr, RoundTrip: o.RoundTrip})
 		if err != nil {
 			return nil, err
 		}
 		r.notify = append(r.notify, m)
 	}
 	r.next.rules, r.next.notify = make([]log.Offset, nr), make([]log.Offset, nn)
-	return r, r.control(payload)
+	return r, nil
 }
 
 // Activate puts another rule set in force, as a reload does.
@@ -215,6 +226,14 @@ func (r *Replay) notice(j int, rec *log.Record) error {
 	}
 	r.next.notify[j]++
 	return nil
+}
+
+// View is the state of a partition.
+func (r *Replay) View(p log.Partition) state.View {
+	if p.Stream == log.Notices {
+		return state.ViewOf(r.notify[p.Shard])
+	}
+	return state.ViewOf(r.rules[p.Shard])
 }
 
 // Lines returns what left or was held, one line per event in order of creation.

@@ -58,6 +58,45 @@ func (a *Archive) First(p log.Partition) log.Offset {
 	return a.segs[0].base[part]
 }
 
+// From yields what All does without the records below an offset of each partition, and begins at the
+// first segment that has others. A record that is asked for and no longer kept gives log.ErrTrimmed.
+func (a *Archive) From(from func(log.Partition) log.Offset) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		shards := a.Shards()
+		below := make([]log.Offset, shards.total())
+		for part := range below {
+			p := shards.partition(part)
+			if below[part] = from(p); below[part] < a.segs[0].base[part] {
+				yield(Entry{}, fmt.Errorf("journal: %s/%d from %d, kept from %d: %w", p.Stream, p.Shard, below[part], a.segs[0].base[part], log.ErrTrimmed))
+				return
+			}
+		}
+		first := 0
+		for first+1 < len(a.segs) && reaches(below, a.segs[first+1].base) {
+			first++
+		}
+		tail := Archive{fs: a.fs, segs: a.segs[first:]}
+		for e, err := range tail.All() {
+			if part, ok := shards.index(e.Partition); err == nil && ok && e.Offset < below[part] {
+				continue
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// reaches reports whether no offset of a lies below that of b.
+func reaches(a, b []log.Offset) bool {
+	for i := range a {
+		if a[i] < b[i] {
+			return false
+		}
+	}
+	return true
+}
+
 // All yields every kept record in the order of frames, in a frame by partition: a record that could
 // only be appended after another was read comes after it. An entry's slices are valid until the next
 // one is asked for. The sequence ends after the first error.

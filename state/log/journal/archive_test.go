@@ -1,9 +1,12 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -77,6 +80,58 @@ func checkCauses(t *testing.T, o Options, least int) {
 	}
 	if notices < least {
 		t.Errorf("%d notices, want %d", notices, least)
+	}
+}
+
+// TestArchiveFrom: what is asked for, whatever segment it is in, and an error for what is not kept.
+func TestArchiveFrom(t *testing.T) {
+	o := Options{FS: vfs.NewMem(), Dir: "journal", Shards: testShards, SegmentBytes: 4 << 10, Keep: 1000 * time.Hour}
+	j := mustOpen(t, o)
+	const n = 400
+	parts := []log.Partition{part0, {Stream: log.Notices}}
+	for i := range n {
+		rec := log.Record{Kind: log.Event, Payload: make([]byte, 100)}
+		off, err := j.Append(parts[i%2], []log.Record{rec}, log.Ack{})
+		if err == nil {
+			err = j.WaitDurable(t.Context(), parts[i%2], off+1) // a frame each
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, err := OpenReadOnly(o.FS, o.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(a.segs) < 5 {
+		t.Fatalf("%d segments: too few for this test", len(a.segs))
+	}
+	for _, from := range [][2]log.Offset{{0, 0}, {0, n / 2}, {n / 2, n / 2}, {150, 150}, {199, 20}, {7, 180}} {
+		want := from
+		offset := func(p log.Partition) log.Offset {
+			if i := slices.Index(parts, p); i >= 0 {
+				return from[i]
+			}
+			return 0
+		}
+		for e, err := range a.From(offset) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := slices.Index(parts, e.Partition)
+			if e.Offset != want[i] {
+				t.Fatalf("from %v: %v/%d, expected %d", from, e.Partition, e.Offset, want[i])
+			}
+			want[i]++
+		}
+		if want != [2]log.Offset{n / 2, n / 2} {
+			t.Errorf("from %v: ended at %v", from, want)
+		}
+	}
+	for _, err := range a.From(func(log.Partition) log.Offset { return -1 }) {
+		if !errors.Is(err, log.ErrTrimmed) {
+			t.Errorf("from before the first: %v", err)
+		}
 	}
 }
 

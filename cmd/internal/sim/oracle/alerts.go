@@ -9,6 +9,7 @@ type ruleState struct {
 	firing         bool
 	t0             int64
 	fired          bool
+	muted          bool // fired before at the same t0 (S17)
 	lastFiring     int64
 	appliedMeaning string
 }
@@ -99,6 +100,7 @@ func (s *step) evaluate(r *rule) []*event {
 		return nil
 	}
 	st.pending, st.firing, st.fired, st.lastFiring = false, true, true, m.tau
+	st.muted = v.emitted[v.alertTuple(r, st)+" firing"]
 	return s.alertEvent(r, st, "firing", "")
 }
 
@@ -143,7 +145,15 @@ func (s *step) reload() []*event {
 	for _, r := range v.w.set.rules {
 		now[r.id] = r
 	}
-	for _, old := range v.w.oldRules {
+	var order []*rule // the removed ones, which have no position any more, first
+	for _, removed := range []bool{true, false} {
+		for _, old := range v.w.oldRules {
+			if (now[old.id] == nil) == removed {
+				order = append(order, old)
+			}
+		}
+	}
+	for _, old := range order {
 		st := v.rules[old.id]
 		if st == nil {
 			continue
@@ -194,7 +204,7 @@ func (v *vehicle) openCauses() []cause {
 	}
 	for _, r := range v.w.set.rules {
 		st := v.rules[r.id]
-		if st != nil && st.firing && r.lead && !r.shadow {
+		if st != nil && st.firing && !st.muted && r.lead && !r.shadow {
 			out = append(out, cause{key: v.alertTuple(r, st), rule: r.id, isAlert: true})
 		}
 	}
@@ -218,7 +228,7 @@ func (s *step) lead() []*event {
 	case len(after) == 0:
 		return []*event{s.leadEvent("closed", nil, s.closedReason(before), old)}
 	case moved:
-		return []*event{s.leadEvent("closed", nil, "dealer_changed", old), s.leadEvent("created", after, "", dealer)}
+		return []*event{s.leadEvent("closed", nil, "cancelled", old), s.leadEvent("created", after, "", dealer)}
 	}
 	was := map[string]int{}
 	for _, c := range before {

@@ -322,14 +322,14 @@ func (ev evaluation) in(what, where ast.Expr) any {
 	return false
 }
 
-// changed (S10): false when the record lacks s, unknown before two samples.
+// changed (S10): unknown before two samples, then false when the record lacks s.
 func (ev evaluation) changed(name string) any {
-	if !ev.m.present[name] {
-		return false
-	}
 	s, _ := ev.v.condSample(name)
 	if s.n < 2 {
 		return nil
+	}
+	if !ev.m.present[name] {
+		return false
 	}
 	return !reflect.DeepEqual(s.value, s.before)
 }
@@ -379,5 +379,5 @@ func (ev evaluation) daysSince(item string) any {
 	if s == nil {
 		return nil
 	}
-	return float64(ev.v.localDate(ev.m.tau) - ev.v.localDate(s.time))
+	return float64(ev.v.localDate(ev.m.tau) - s.date)
 }

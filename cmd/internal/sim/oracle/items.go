@@ -25,12 +25,13 @@ const (
 
 // item is what is remembered of a maintenance item.
 type item struct {
-	level  int
-	label  string // the baseline of its first rise (S37)
-	origin string // in_service, first and every: S31 starts again when they change
-	seen   [dimCount]bool
-	floor  [dimCount]int // the assumed plan point, first + floor·every (S31); 0: none
-	left   [dimCount]bool
+	level     int
+	label     string // the baseline of its first rise (S37)
+	interval  string // first and every, and the in_service last known: S31 starts again when they change
+	inService string
+	seen      [dimCount]bool
+	floor     [dimCount]int // the assumed plan point, first + floor·every (S31); 0: none
+	left      [dimCount]bool
 }
 
 func (it *item) unsee(meter string) {
@@ -61,10 +62,12 @@ func (s *step) maintenance() []*event {
 			if s.becomesBaseline(p, t, it) {
 				if it.level != levelOK { // S34
 					done = append(done, Item{t.ID, levelNames[it.level]})
-					doneKeys = append(doneKeys, reminder{t.ID, it.label, 0, "done"})
+					doneKeys = append(doneKeys, reminder{t.ID, it.label, v.cancels[t.ID], "done"})
 					s.done[t.ID+" "+it.label] = true
 					it.level = levelOK
 				}
+				v.cancels[t.ID] = 0
+				it.floor = [dimCount]int{} // the history is no longer assumed
 				s.wasOK[t.ID] = true
 			}
 			level := v.level(p, t, it, s.clock)
@@ -78,7 +81,7 @@ func (s *step) maintenance() []*event {
 					it.label = v.baselineLabel(p, t)
 				}
 				it.level = level
-				rises[level] = append(rises[level], reminder{t.ID, it.label, v.cancels[t.ID+" "+it.label], levelNames[level]})
+				rises[level] = append(rises[level], reminder{t.ID, it.label, v.cancels[t.ID], levelNames[level]})
 			}
 			if it.level == levelOK {
 				s.wasOK[t.ID] = true
@@ -87,15 +90,15 @@ func (s *step) maintenance() []*event {
 	}
 	for _, id := range v.order {
 		it := v.items[id]
-		if inPlan[id] || it == nil {
+		if inPlan[id] {
 			continue
 		}
 		if it.level != levelOK { // gone from the plan (S36)
 			cancelled = append(cancelled, Item{id, levelNames[it.level]})
 			cancelledKeys = append(cancelledKeys, v.cancel(id, it))
+			it.level = levelOK
 		}
 		s.wasOK[id] = true
-		delete(v.items, id)
 	}
 	v.order = nil
 	if p != nil {
@@ -120,9 +123,8 @@ func (s *step) maintenance() []*event {
 
 // cancel counts a cancellation (S37).
 func (v *vehicle) cancel(id string, it *item) reminder {
-	key := id + " " + it.label
-	r := reminder{id, it.label, v.cancels[key], "cancelled"}
-	v.cancels[key]++
+	r := reminder{id, it.label, v.cancels[id], "cancelled"}
+	v.cancels[id]++
 	return r
 }
 
@@ -132,9 +134,9 @@ func (s *step) reason() string {
 	case len(s.reasons) > 0:
 		return s.reasons[0]
 	case s.activation:
-		return "rule"
+		return "plan_changed"
 	case s.newProfile:
-		return "profile"
+		return "profile_changed"
 	}
 	return ""
 }
@@ -156,7 +158,7 @@ func (s *step) becomesBaseline(p *plan, t *itemText, it *item) bool {
 	}
 	at := math.MaxInt
 	for d := range dimCount {
-		if it.left[d] {
+		if _, known := v.now(d, s.clock); !known || it.left[d] {
 			continue
 		}
 		if _, exists := v.planPoint(t, d, max(before, it.floor[d])); exists {
@@ -209,13 +211,16 @@ func (v *vehicle) serviceValue(sv *service, d int) (int, bool) {
 		x, known := v.reading(sv, hoursReading)
 		return int(x), known
 	}
-	return v.localDate(sv.time), true
+	return sv.date, true
 }
 
 // baselineLabel is the baseline of S37.
 func (v *vehicle) baselineLabel(p *plan, t *itemText) string {
 	if p.Anchor == "plan" {
-		return fmt.Sprint("n=", 1+v.servedOccurrences(p, t))
+		if n := v.servedOccurrences(p, t); n > 0 {
+			return fmt.Sprint("n=", 1+n)
+		}
+		return "origin"
 	}
 	if sv := v.lastService(t.ID); sv != nil {
 		return fmt.Sprint(sv.time)
@@ -273,20 +278,28 @@ func (v *vehicle) inService() (int, bool) {
 
 // level is the worst dimension's (S30), after first sight (S31).
 func (v *vehicle) level(p *plan, t *itemText, it *item, clock int64) int {
-	origin := fmt.Sprint(v.profile["in_service"], t.First, t.Every)
-	if it.origin != origin { // S31: again
-		it.origin = origin
+	inService, _ := v.profile["in_service"].(string)
+	interval := t.First.String() + t.Every.String()
+	if it.interval != interval || it.inService != "" && inService != "" && it.inService != inService { // S31: again
+		it.interval = interval
 		it.seen, it.floor, it.left = [dimCount]bool{}, [dimCount]int{}, [dimCount]bool{}
+	}
+	if inService != "" {
+		it.inService = inService
 	}
 	worst := levelOK
 	sv := v.lastService(t.ID)
+	served := sv != nil
+	if p.Anchor == "plan" {
+		served = v.servedOccurrences(p, t) > 0
+	}
 	for d := range dimCount {
 		now, known := v.now(d, clock)
 		due, exists := v.due(p, t, it, sv, d)
 		if !known || !exists {
 			continue
 		}
-		level := p.levelOf(t, d, sv != nil, due-now)
+		level := p.levelOf(t, d, served, due-now)
 		if !it.seen[d] {
 			it.seen[d] = true
 			if sv == nil && level == levelOverdue && p.History != "never" {

@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -22,6 +23,7 @@ type event struct {
 	alerts   []string // the alerts it speaks of: (vehicle, item, baseline), or the rule's
 	level    int      // of a reminder's rise
 	closes   bool
+	over     []string // the alerts that are over with it: the item is ok
 	critical bool
 	toOwner  bool
 	tooLate  bool
@@ -35,13 +37,34 @@ func (s *step) itemAlert(id, label string) string {
 	return fmt.Sprintf("item %s %s base=%s", s.v.vin, id, label)
 }
 
-// reminderEvent makes a done or cancelled event (S7, S37).
+// fresh leaves out the reminders that were emitted before (S37).
+func (v *vehicle) fresh(items []Item, keys []reminder) ([]Item, []reminder) {
+	var keptItems []Item
+	var kept []reminder
+	for i, k := range keys {
+		if tuple := "reminder " + k.tuple(); !v.emitted[tuple] {
+			v.emitted[tuple] = true
+			kept, keptItems = append(kept, k), append(keptItems, items[i])
+		}
+	}
+	return keptItems, kept
+}
+
+// reminderEvent makes a done or cancelled event (S7, S37); nil when all of it was emitted before.
 func (s *step) reminderEvent(what string, items []Item, keys []reminder, reason string) *event {
+	if items, keys = s.v.fresh(items, keys); len(items) == 0 {
+		return nil
+	}
 	e := &event{line: Line{Type: "milepost.reminder." + what, Subject: s.v.vin, Time: s.e, Items: items, Reason: reason, Silent: true}, closes: true}
 	var tuples []string
 	for _, k := range keys {
 		tuples = append(tuples, k.tuple())
 		e.alerts = append(e.alerts, s.itemAlert(k.item, k.label))
+	}
+	for _, k := range keys {
+		if it := s.v.items[k.item]; k.level == "done" || it.level == levelOK {
+			e.over = append(e.over, s.itemAlert(k.item, k.label))
+		}
 	}
 	e.line.ID = "reminder " + s.v.vin + " " + strings.Join(tuples, ", ")
 	e.line.Alert = e.alerts[0]
@@ -55,6 +78,9 @@ func (s *step) riseEvent(p *plan, level int, keys []reminder) *event {
 		items = append(items, Item{k.item, levelNames[level]})
 	}
 	e := s.reminderEvent(levelNames[level], items, keys, "")
+	if e == nil {
+		return nil
+	}
 	e.line.Silent, e.closes, e.level = false, false, level
 	e.toOwner, _ = p.tells(level)
 	return e
@@ -91,6 +117,7 @@ type opening struct {
 	at     int64
 	owner  string
 	toOwn  bool
+	stale  bool     // made for another owner (S46)
 	msg    *message // nil: held at creation
 	number int      // how many lines there were before it
 }
@@ -125,6 +152,9 @@ func (w *world) open(v *vehicle, e *event, at int64) {
 	}
 	owner, _ := v.profile["owner"].(string)
 	o.owner = owner
+	for _, a := range e.alerts {
+		delete(w.closed, a)
+	}
 	line.To = "none"
 	if e.toOwner {
 		line.To = "owner"
@@ -166,7 +196,7 @@ func (w *world) consents(owner string) bool {
 // sameVisit is S41: a message of the same or a higher level within 14 days, none of whose visit is over.
 func (w *world) sameVisit(v *vehicle, e *event, owner string, at int64) bool {
 	for _, o := range w.openings[v.vin] {
-		if o.msg == nil || o.msg.dropped != "" || o.owner != owner || o.level < e.level || o.at < at-14*day {
+		if o.msg == nil || o.msg.dropped != "" || o.owner != owner || o.level < e.level || o.at <= at-14*day {
 			continue
 		}
 		if w.allOK[v.vin].since(o) {
@@ -235,9 +265,7 @@ func (m *message) leave(at int64) {
 
 func (m *message) drop(reason string) {
 	m.dropped = reason
-	for _, l := range m.lines {
-		l.Held = reason
-	}
+	m.lines[0].Held = reason // a joined line points here
 }
 
 // close is S42.
@@ -260,11 +288,13 @@ func (w *world) close(v *vehicle, e *event, at int64) {
 	goes := false
 	held := ""
 	for _, o := range w.openings[v.vin] {
-		if !o.toOwn || !shares(o.alerts, e.alerts) {
+		if !o.toOwn || o.stale || !shares(o.alerts, e.alerts) {
 			continue
 		}
 		line.To = "owner"
-		held = o.line.Held
+		if held = o.line.Held; o.msg != nil {
+			held = o.msg.dropped
+		}
 		if o.msg != nil && o.msg.dropped == "" {
 			goes = true
 		}
@@ -277,6 +307,9 @@ func (w *world) close(v *vehicle, e *event, at int64) {
 		line.Held = "superseded"
 	default:
 		line.Held = held
+	}
+	for _, o := range w.openings[v.vin] { // what is over says nothing about what comes
+		o.alerts = slices.DeleteFunc(slices.Clone(o.alerts), func(a string) bool { return slices.Contains(e.over, a) })
 	}
 }
 
@@ -322,6 +355,9 @@ func (w *world) release(until int64) {
 
 // changeOwner is S46: what the old owner has not received is held.
 func (w *world) changeOwner(v *vehicle) {
+	for _, o := range w.openings[v.vin] {
+		o.stale = true
+	}
 	for _, m := range w.messages {
 		if m.vin == v.vin && !m.released && m.dropped == "" {
 			m.drop("owner_changed")

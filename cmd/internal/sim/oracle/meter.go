@@ -10,6 +10,7 @@ type meter struct {
 	perDay     int64 // 2,000 km, 24 h
 	known      bool
 	k, ek      int64
+	date       int // local date of the sample at hand
 	kBefore    int64
 	accepted   int // how often a value was accepted
 	offset     int64
@@ -27,12 +28,15 @@ type suspect struct {
 	edges int // how often ignition or engine_on had gone on by then (S24)
 }
 
-type reading struct{ k, e int64 }
+type reading struct {
+	k, e int64
+	date int
+}
 
 // shift is an offset for services from that time on (S24).
 type shift struct {
 	from, delta int64
-	inclusive   bool
+	order       int // of a reset's record: services on file before it keep their reading
 }
 
 func newOdometer() *meter {
@@ -46,12 +50,21 @@ func newHours() *meter {
 // within: growth is at most allow = perDay × max(1, days), counted in whole numbers.
 func (m *meter) within(growth, ms int64) bool { return growth*day <= m.perDay*max(day, ms) }
 
+// sinceAccepted is the time from e_k; no value accepted yet: from the suspect before.
+func (m *meter) sinceAccepted(e int64) int64 {
+	if !m.known {
+		return e - m.run[len(m.run)-1].e
+	}
+	return e - m.ek
+}
+
 // take is one sample that is not late: S20 to S25. It answers whether a value was accepted, and how.
-func (m *meter) take(raw, e, greatestService int64, hasService bool, edges int) (accepted bool, how string) {
-	if raw == 0 {
+func (m *meter) take(raw, e int64, date int, greatestService int64, hasService bool, edges int) (accepted bool, how string) {
+	v := raw + m.offset
+	m.date = date
+	if v <= 0 {
 		return false, "" // S20
 	}
-	v := raw + m.offset
 	switch {
 	case !m.known:
 		return m.takeFirst(v, e, greatestService, hasService, edges)
@@ -124,7 +137,7 @@ func (m *meter) takeFall(v, e int64) (bool, string) {
 	}
 	delta := m.k - first.v
 	m.offset += delta
-	m.shifts = append(m.shifts, shift{first.e, delta, true})
+	m.shifts = append(m.shifts, shift{first.e, delta, -1})
 	m.accept(v+delta, e)
 	return true, "replaced"
 }
@@ -140,12 +153,12 @@ func (m *meter) cycles() int {
 	return n
 }
 
-// suspect continues the run or starts another one (S22).
+// suspect continues the run or starts another one (S22); allow is the one of S21, by the days since e_k.
 func (m *meter) suspect(kind string, v, e int64, edges int) {
 	s := suspect{kind, v, e, edges}
 	if n := len(m.run); n > 0 {
 		last := m.run[n-1]
-		if last.kind == kind && e > last.e && v >= last.v && m.within(v-last.v, e-last.e) {
+		if last.kind == kind && e > last.e && v >= last.v && m.within(v-last.v, m.sinceAccepted(e)) {
 			m.run = append(m.run, s)
 			return
 		}
@@ -165,21 +178,21 @@ func (m *meter) accept(k, e int64) {
 	m.known, m.k, m.ek = true, k, e
 	m.accepted++
 	m.run, m.unit = nil, false
-	m.history = append(m.history, reading{k, e})
+	m.history = append(m.history, reading{k, e, m.date})
 }
 
 // reset is a service's odometer_reset (S24): k stays, suspects are dropped.
-func (m *meter) reset(from, to, at int64) {
+func (m *meter) reset(from, to, at int64, order int) {
 	m.offset += from - to
-	m.shifts = append(m.shifts, shift{at, from - to, false})
+	m.shifts = append(m.shifts, shift{at, from - to, order})
 	m.run = nil
 }
 
-// offsetAt is what a service of that time is read with.
-func (m *meter) offsetAt(t int64) int64 {
+// offsetOf is what a service is read with: the instruments replaced by its time, and the resets on file before it.
+func (m *meter) offsetOf(sv *service) int64 {
 	sum := int64(0)
 	for _, s := range m.shifts {
-		if t > s.from || s.inclusive && t == s.from {
+		if s.order < 0 && sv.time >= s.from || s.order >= 0 && sv.order > s.order && sv.time > s.from {
 			sum += s.delta
 		}
 	}

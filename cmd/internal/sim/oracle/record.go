@@ -68,7 +68,9 @@ func stampArrivals(all []*record) {
 		case first == none && r.hasTime:
 			clock = max(clock, r.time)
 		}
-		r.arrival = clock
+		if r.arrival = clock; clock == none {
+			r.arrival = 0
+		}
 	}
 }
 

@@ -185,6 +185,9 @@ func parseRules(files []File, catalogue map[string]signal, zone string) (*ruleSe
 func makeRule(t ruleText) (*rule, error) {
 	r := &rule{id: t.ID, shadow: t.Shadow, forMS: duration(t.For, 0), cooldownMS: duration(t.Cooldown, 0), maxAgeMS: duration(t.MaxAge, hour)}
 	var err error
+	if t.When == "" {
+		return nil, fmt.Errorf("no when")
+	}
 	for _, c := range []struct {
 		text string
 		to   **condition

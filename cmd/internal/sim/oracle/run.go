@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"time"
 )
 
 // world is one backtest: one clock for the whole input (S1).
@@ -24,6 +25,7 @@ type world struct {
 	partyOf  map[string][]*record
 	leads    int
 	dayCache map[string]int64
+	zones    map[string]*time.Location
 	out      Outcomes
 	fates    []string
 }
@@ -41,16 +43,22 @@ func Run(in Input) (Result, error) {
 	w := &world{
 		set: set, vehicles: map[string]*vehicle{}, openings: map[string][]*opening{}, allOK: map[string]*okMoments{}, closed: map[string]bool{},
 		parties: map[string]map[string]any{}, namedBy: map[string]map[string]any{}, partyOf: map[string][]*record{},
-		dayCache: map[string]int64{},
+		dayCache: map[string]int64{}, zones: map[string]*time.Location{},
 	}
-	reloads := in.Reloads
-	for i, r := range read(in.Lines, catalogue) {
-		for len(reloads) > 0 && reloads[0].Before == i {
-			if err := w.reload(reloads[0].Files, catalogue, in.Zone); err != nil {
+	records := read(in.Lines, catalogue)
+	for i := range len(records) + 1 {
+		for _, r := range in.Reloads {
+			if r.Before != i {
+				continue
+			}
+			if err := w.reload(r.Files, catalogue, in.Zone); err != nil {
 				return Result{}, err
 			}
-			reloads = reloads[1:]
 		}
+		if i == len(records) {
+			break
+		}
+		r := records[i]
 		w.advance(r.arrival)
 		fate := w.take(r)
 		w.fates = append(w.fates, fate)
@@ -132,18 +140,13 @@ func (v *vehicle) nextDay(after int64) int64 {
 	return t
 }
 
-// timers runs what is due for a vehicle at one moment: the day first, then the hour.
+// timers runs what is due for a vehicle at one moment, as one step.
 func (w *world) timers(v *vehicle, at int64) {
-	if v.nextDay(at-1) == at {
-		s := v.newStep(at, at)
-		s.timer = true
-		w.finish(s)
-	}
-	if w.set.hasHourly && at%hour == 0 {
-		s := v.newStep(at, at)
-		s.timer, s.hour = true, true
-		w.finish(s)
-	}
+	s := v.newStep(at, at)
+	s.timer = true
+	s.day = v.nextDay(at-1) == at
+	s.hour = w.set.hasHourly && at%hour == 0
+	w.finish(s)
 }
 
 // take applies one record: quarantine, duplicate, late, applied, in this order (S6).
@@ -209,7 +212,7 @@ func (w *world) apply(s *step, r *record, trusted bool) bool {
 		if owner != "" {
 			w.namedBy[owner] = v.profile
 		}
-		if was != "" && was != owner {
+		if was != owner {
 			w.changeOwner(v)
 		}
 	case "service":
@@ -222,7 +225,7 @@ func (w *world) apply(s *step, r *record, trusted bool) bool {
 	return true
 }
 
-// party keeps the newest record of a party (S46).
+// party merges what is said of a party, as S8 does for a vehicle (S46).
 func (w *world) party(r *record) string {
 	if r.hasTime {
 		for _, old := range w.partyOf[r.key] {
@@ -235,7 +238,7 @@ func (w *world) party(r *record) string {
 		w.partyOf[r.key] = list[max(0, len(list)-8):]
 	}
 	w.out.Applied++
-	w.parties[r.key] = r.fields
+	w.parties[r.key] = mergePatch(orEmpty(w.parties[r.key]), r.fields).(map[string]any)
 	return "applied"
 }
 
@@ -243,7 +246,7 @@ func (w *world) party(r *record) string {
 func (w *world) finish(s *step) {
 	v := s.v
 	events := s.odometerEvents()
-	if !s.hour {
+	if !s.timer || s.day {
 		events = append(events, s.maintenance()...)
 	}
 	if s.activation {
@@ -253,22 +256,10 @@ func (w *world) finish(s *step) {
 	events = append(events, s.lead()...)
 	w.noteOK(s)
 	for _, e := range events {
-		if w.emit(v, e) {
+		if e != nil {
 			w.send(v, e, s.clock)
 		}
 	}
-}
-
-// emit: a reminder is never emitted twice (S37).
-func (w *world) emit(v *vehicle, e *event) bool {
-	if e.lead || e.odometer || e.line.Rule != "" {
-		return true
-	}
-	if v.emitted[e.line.ID] {
-		return false
-	}
-	v.emitted[e.line.ID] = true
-	return true
 }
 
 // noteOK remembers which items were ok in this step, for a moment too (S41).

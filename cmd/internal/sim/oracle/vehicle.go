@@ -29,7 +29,7 @@ type vehicle struct {
 	recent     map[string][]*record // the last 8 of a type (S5)
 	items      map[string]*item
 	order      []string       // of the items, in their plan
-	cancels    map[string]int // cancellations by item and baseline (S37)
+	cancels    map[string]int // cancellations of an item since its baseline (S37)
 	rules      map[string]*ruleState
 	causes     []cause
 	dealer     string
@@ -47,6 +47,7 @@ type sample struct {
 type service struct {
 	time, arrival int64
 	order         int
+	date          int // local, in the zone the vehicle had on arrival (S28)
 	items         map[string]bool
 	told          map[string]*int64 // odometer, engine_hours as told
 	fixed         map[string]*int64 // the value in its place (S33)
@@ -84,9 +85,13 @@ func (v *vehicle) zone() *time.Location {
 	if name == "" {
 		name = v.w.set.configZone
 	}
-	loc, err := time.LoadLocation(name)
-	if err != nil {
-		return time.UTC
+	loc := v.w.zones[name]
+	if loc == nil {
+		var err error
+		if loc, err = time.LoadLocation(name); err != nil {
+			loc = time.UTC
+		}
+		v.w.zones[name] = loc
 	}
 	return loc
 }
@@ -238,6 +243,7 @@ type step struct {
 	meters     []string        // events of the odometer
 	reasons    []string        // why a level may fall (S36)
 	activation bool
+	day        bool // day_starts: items
 	hour       bool // rules with age and days_since alone
 	done       map[string]bool
 	resolved   map[string]bool
@@ -290,11 +296,11 @@ func (s *step) reads(m *meter, km float64) {
 	greatest, hasService := int64(math.MinInt64), false
 	for _, sv := range v.services {
 		if told := sv.told[m.name]; told != nil {
-			greatest, hasService = max(greatest, *told+m.offsetAt(sv.time)), true
+			greatest, hasService = max(greatest, *told+m.offsetOf(sv)), true
 		}
 	}
 	first := !m.known
-	accepted, how := m.take(int64(math.Round(km*1000)), s.e, greatest, hasService, v.edges)
+	accepted, how := m.take(int64(math.Round(km*1000)), s.e, v.localDate(s.e), greatest, hasService, v.edges)
 	if !accepted {
 		return
 	}
@@ -327,7 +333,7 @@ func (s *step) check(m *meter, sv *service) {
 	d, known := s.v.endOfDay(m, sv.time, s.clock)
 	told := sv.told[m.name]
 	if told != nil {
-		x := *told + m.offsetAt(sv.time)
+		x := *told + m.offsetOf(sv)
 		if x <= m.k+m.perDay && (!known || abs(x-d) <= m.perDay) {
 			return
 		}
@@ -351,7 +357,7 @@ func (v *vehicle) endOfDay(m *meter, t, clock int64) (int64, bool) {
 	}
 	d, known := int64(0), false
 	for _, h := range m.history {
-		if v.localDate(h.e) <= on {
+		if h.date <= on {
 			d, known = h.k, true
 		}
 	}
@@ -386,7 +392,7 @@ func (s *step) factChanged(path string) bool {
 // serve is S33: a service record goes on file.
 func (s *step) serve(r *record, at int64) {
 	v := s.v
-	sv := &service{time: at, arrival: r.arrival, order: r.order, items: map[string]bool{}, told: map[string]*int64{}, fixed: map[string]*int64{}, checked: map[string]bool{}}
+	sv := &service{time: at, arrival: r.arrival, order: r.order, date: v.localDate(at), items: map[string]bool{}, told: map[string]*int64{}, fixed: map[string]*int64{}, checked: map[string]bool{}}
 	sv.dealerOrder, sv.content = serviceContent(r)
 	for _, id := range r.strings("items") {
 		sv.items[id] = true
@@ -425,7 +431,7 @@ func (s *step) serve(r *record, at int64) {
 	if reset, ok := r.fields["odometer_reset"].(map[string]any); ok {
 		from, _ := reset["from"].(float64)
 		to, _ := reset["to"].(float64)
-		v.odometer.reset(int64(math.Round(from*1000)), int64(math.Round(to*1000)), at)
+		v.odometer.reset(int64(math.Round(from*1000)), int64(math.Round(to*1000)), at, r.order)
 		s.reasons = append(s.reasons, "odometer_reset")
 	}
 }
@@ -470,7 +476,7 @@ func (v *vehicle) reading(s *service, meter string) (int64, bool) {
 		return *f, true
 	}
 	if t := s.told[meter]; t != nil {
-		return *t + v.meterOf(meter).offsetAt(s.time), true
+		return *t + v.meterOf(meter).offsetOf(s), true
 	}
 	return 0, false
 }
