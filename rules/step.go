@@ -150,13 +150,17 @@ func (s *Step) store() {
 
 // decode turns the payload into s.ev; false means that the record is quarantined.
 func (s *Step) decode(c *state.Context, in *state.Input) bool {
+	if in.Types == 0 {
+		c.Quarantine(ingest.ReasonTopic, fmt.Sprintf("no filter matches topic %q", in.Topic), -1)
+		return false
+	}
 	if in.Oversize {
 		c.Quarantine(ingest.ReasonOversize, "larger than 1 MiB", -1)
 		return false
 	}
 	d, ok := s.decoders[string(in.Codec)]
 	if !ok {
-		c.Quarantine("codec", fmt.Sprintf("no codec %q", in.Codec), -1)
+		c.Quarantine(ingest.ReasonSyntax, fmt.Sprintf("no codec %q in this build", in.Codec), -1)
 		return false
 	}
 	if err := d.Decode(in.Payload, &s.ev); err != nil {
