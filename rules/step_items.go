@@ -169,6 +169,3 @@ func (s *Step) runItems() {
 func (s *Step) moment(today plan.Day) plan.Moment {
 	return plan.Moment{Today: today, InService: s.v.InService, Serviced: s.in.serviced, Cause: s.in.cause}
 }
-
-// odometerKM is the accepted odometer.
-func (v *vehicle) odometerKM() (float64, bool) { return plan.Units(v.Odometer.Value), v.Odometer.Known }
