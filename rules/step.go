@@ -26,12 +26,14 @@ type Step struct {
 	zones    zones
 
 	// Scratch, reused from input to input.
-	ev    ingest.Event
-	frame *cond.Frame
-	due   ruleSet
-	v     vehicle
-	in    input
-	sub   subs
+	ev ingest.Event
+	// decision is an operator's; nil: the input is an event.
+	decision *Decision
+	frame    *cond.Frame
+	due      ruleSet
+	v        vehicle
+	in       input
+	sub      subs
 	// state lends the vehicle to the plan package and keeps its slices.
 	state       plan.State
 	changes     []plan.Change
@@ -77,6 +79,9 @@ func (s *Step) Apply(c *state.Context, in *state.Input) {
 
 // apply takes the event into the vehicle.
 func (s *Step) apply(in *state.Input) state.Outcome {
+	if s.decision != nil {
+		return s.applyDecision()
+	}
 	switch s.ev.Type {
 	case ingest.Telemetry:
 		return s.applyTelemetry(in.Payload)
@@ -157,6 +162,10 @@ func (s *Step) decode(c *state.Context, in *state.Input) bool {
 	if in.Oversize {
 		c.Quarantine(ingest.ReasonOversize, "larger than 1 MiB", -1)
 		return false
+	}
+	s.decision = nil
+	if string(in.Codec) == operatorCodec {
+		return s.decodeDecision(c, in)
 	}
 	d, ok := s.decoders[string(in.Codec)]
 	if !ok {
