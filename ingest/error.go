@@ -18,6 +18,8 @@ const (
 	ReasonOversize = "oversize"
 	// ReasonType: the event's type is missing or unknown.
 	ReasonType = "type"
+	// ReasonTopic: it came under a topic that no filter matches, so nothing is known of its form.
+	ReasonTopic = "topic"
 	// ReasonNotAllowed: the source may not carry this type of event.
 	ReasonNotAllowed = "not_allowed"
 	// ReasonVIN: the vehicle's or party's id is missing, malformed, or differs from the topic's.

@@ -61,6 +61,10 @@ func loadParty(doc []byte) *party {
 
 // partyEvent applies an event about the party itself.
 func (s *Step) partyEvent(c *state.Context, in *state.Input) {
+	if in.Types == 0 {
+		c.Quarantine(ingest.ReasonTopic, fmt.Sprintf("no filter matches topic %q", in.Topic), -1)
+		return
+	}
 	if in.Oversize {
 		c.Quarantine(ingest.ReasonOversize, fmt.Sprintf("payload over %d bytes", ingest.MaxPayload), -1)
 		return

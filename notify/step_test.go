@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/milepost-io/milepost/ingest"
 	"github.com/milepost-io/milepost/notify"
 	"github.com/milepost-io/milepost/rules"
 	"github.com/milepost-io/milepost/state"
@@ -372,6 +373,21 @@ func TestContactOfTwoProfilesAtOneMoment(t *testing.T) {
 	b.vin, b.facts.Consent, b.later = "V1", nil, true
 	b.events(nil, firing("x", "warning"))
 	b.want("created e_x to owner", "held e_x consent")
+}
+
+// A party's record that no filter matched is quarantined as that, not for its form.
+func TestPartyOfUnmatchedTopic(t *testing.T) {
+	b := newBench(t, 0)
+	b.apply(log.Record{Kind: log.Event, Arrival: b.now, Key: []byte("O1"), Topic: []byte("people/O1"), Payload: []byte("x")})
+	for _, v := range b.rows[state.RowDead] {
+		d, err := state.DecodeDeadLetter(v)
+		if err != nil || d.Reason != ingest.ReasonTopic || !strings.Contains(d.Detail, "people/O1") {
+			t.Errorf("dead letter %+v, %v; want reason %s and the topic", d, err, ingest.ReasonTopic)
+		}
+	}
+	if n := len(b.rows[state.RowDead]); n != 1 {
+		t.Errorf("%d dead letters, want 1", n)
+	}
 }
 
 // Feedback moves a lead forward, never back, and shows the owner's last reaction.

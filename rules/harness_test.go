@@ -97,18 +97,28 @@ func (h *harness) activate(files ...rules.File) (string, error) {
 
 var outcomeNames = [4]string{"applied", "duplicate", "late", "quarantined"}
 
-// event applies one payload and returns what became of it and what left.
+// event applies one payload, from a source that may carry everything, and returns what became of it and what left.
 func (h *harness) event(payload string) (string, error) {
+	return h.eventOf(ingest.TypeSet(ingest.Telemetry, ingest.Vehicle, ingest.Service, ingest.Feedback, ingest.Party), payload)
+}
+
+// eventOf is event from a source that may carry some types.
+func (h *harness) eventOf(types ingest.Types, payload string) (string, error) {
 	var head struct{ VIN string }
 	_ = json.Unmarshal([]byte(payload), &head)
 	if head.VIN == "" {
 		head.VIN = "V1"
 	}
-	before := h.m.Outcomes()
-	err := h.apply(log.Record{
-		Kind: log.Event, Key: []byte(head.VIN), Types: 1<<ingest.Telemetry | 1<<ingest.Vehicle | 1<<ingest.Service | 1<<ingest.Feedback | 1<<ingest.Party,
+	return h.record(log.Record{
+		Kind: log.Event, Key: []byte(head.VIN), Types: uint32(types), Topic: []byte("test/topic"),
 		Source: []byte("test"), Codec: []byte("json"), Payload: []byte(payload),
 	})
+}
+
+// record applies an event's record.
+func (h *harness) record(rec log.Record) (string, error) {
+	before := h.m.Outcomes()
+	err := h.apply(rec)
 	if err != nil {
 		return "", err
 	}
@@ -222,7 +232,7 @@ func (h *harness) name(id string) string {
 }
 
 // run interprets a script: "at TIME" and "+DURATION" move the clock with a tick, a JSON line is an event,
-// everything else is an error. Each line that made something happen is printed with it.
+// "set VIN KM" is an operator's decision, "unmatched" before an event says that no filter matched its topic, everything else is an error. Each line that made something happen is printed with it.
 func (h *harness) run(script string) string {
 	var out strings.Builder
 	sc := bufio.NewScanner(strings.NewReader(script))
@@ -251,6 +261,15 @@ func (h *harness) do(line string) (string, error) {
 	switch {
 	case line[0] == '{' || strings.HasPrefix(line, "raw "):
 		return h.event(h.expand(strings.TrimPrefix(line, "raw ")))
+	case strings.HasPrefix(line, "set "):
+		var vin string
+		var d rules.Decision
+		if _, err := fmt.Sscanf(line, "set %s %g", &vin, &d.OdometerKM); err != nil {
+			return "", err
+		}
+		return h.record(d.Record(vin))
+	case strings.HasPrefix(line, "unmatched "):
+		return h.eventOf(0, strings.TrimPrefix(line, "unmatched "))
 	case line[0] == '+':
 		d, err := parseSpan(line[1:])
 		if err != nil {

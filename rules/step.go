@@ -26,12 +26,14 @@ type Step struct {
 	zones    zones
 
 	// Scratch, reused from input to input.
-	ev    ingest.Event
-	frame *cond.Frame
-	due   ruleSet
-	v     vehicle
-	in    input
-	sub   subs
+	ev ingest.Event
+	// decision is an operator's; nil: the input is an event.
+	decision *Decision
+	frame    *cond.Frame
+	due      ruleSet
+	v        vehicle
+	in       input
+	sub      subs
 	// state lends the vehicle to the plan package and keeps its slices.
 	state       plan.State
 	changes     []plan.Change
@@ -77,6 +79,9 @@ func (s *Step) Apply(c *state.Context, in *state.Input) {
 
 // apply takes the event into the vehicle.
 func (s *Step) apply(in *state.Input) state.Outcome {
+	if s.decision != nil {
+		return s.applyDecision()
+	}
 	switch s.ev.Type {
 	case ingest.Telemetry:
 		return s.applyTelemetry(in.Payload)
@@ -150,13 +155,21 @@ func (s *Step) store() {
 
 // decode turns the payload into s.ev; false means that the record is quarantined.
 func (s *Step) decode(c *state.Context, in *state.Input) bool {
+	if in.Types == 0 {
+		c.Quarantine(ingest.ReasonTopic, fmt.Sprintf("no filter matches topic %q", in.Topic), -1)
+		return false
+	}
 	if in.Oversize {
 		c.Quarantine(ingest.ReasonOversize, "larger than 1 MiB", -1)
 		return false
 	}
+	s.decision = nil
+	if string(in.Codec) == operatorCodec {
+		return s.decodeDecision(c, in)
+	}
 	d, ok := s.decoders[string(in.Codec)]
 	if !ok {
-		c.Quarantine("codec", fmt.Sprintf("no codec %q", in.Codec), -1)
+		c.Quarantine(ingest.ReasonSyntax, fmt.Sprintf("no codec %q in this build", in.Codec), -1)
 		return false
 	}
 	if err := d.Decode(in.Payload, &s.ev); err != nil {

@@ -44,8 +44,8 @@ func (s *Step) events() []Event {
 	if len(in.odometer)+len(in.cancelled)+len(in.done)+len(in.levels)+len(in.alerts)+len(in.leads) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(in.alerts, func(a, b Event) int {
-		return cmp.Compare(s.prog.place(a.Rule), s.prog.place(b.Rule))
+	slices.SortStableFunc(in.alerts, func(a, b Event) int { // rules that are gone come first, by id
+		return cmp.Or(cmp.Compare(s.prog.place(a.Rule), s.prog.place(b.Rule)), cmp.Compare(a.Rule, b.Rule))
 	})
 	events := slices.Concat(in.odometer, in.cancelled, in.done, in.levels, in.alerts, in.leads)
 	for i := range events {

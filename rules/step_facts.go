@@ -8,7 +8,7 @@ import (
 )
 
 // loadFacts brings the facts that conditions read into the hot document and marks the rules that read
-// one that changed (S11). After the facts by index come two for each item: km and day of its baseline.
+// one that changed (S11). After the facts by index come two for each item: metres and day of its baseline.
 func (s *Step) loadFacts() {
 	names, items := s.prog.env.Facts(), s.prog.env.Items()
 	n := len(names) + 2*len(items)
@@ -31,7 +31,7 @@ func (s *Step) loadFacts() {
 				km = cond.Number
 			}
 		}
-		s.addFact(km, plan.Units(r.KM), "")
+		s.addFact(km, float64(r.KM), "")
 		s.addFact(day, float64(r.Day), "")
 	}
 	for i := range s.v.facts {

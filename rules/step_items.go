@@ -45,7 +45,9 @@ func (s *Step) observe(m plan.Measure, x *ingest.Sample, raw, e int64, c *plan.C
 		s.loadFacts() // the readings of services on file may have moved with it
 	}
 	if verdict.Cause != plan.NoCause {
-		s.in.cause = verdict.Cause
+		if s.in.cause == plan.NoCause { // of two counters in one record the first names the reason
+			s.in.cause = verdict.Cause
+		}
 		s.decided(m, verdict)
 	} else if verdict.Fate == plan.Accepted && verdict.Suspect != plan.NotSuspect {
 		s.note(TimelineEntry{Kind: "odometer", Signal: s.prog.catalogue.Signal(x.Signal).Name, Reason: verdict.Suspect.String(), Value: &x.V})
@@ -169,6 +171,3 @@ func (s *Step) runItems() {
 func (s *Step) moment(today plan.Day) plan.Moment {
 	return plan.Moment{Today: today, InService: s.v.InService, Serviced: s.in.serviced, Cause: s.in.cause}
 }
-
-// odometerKM is the accepted odometer.
-func (v *vehicle) odometerKM() (float64, bool) { return plan.Units(v.Odometer.Value), v.Odometer.Known }

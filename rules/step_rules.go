@@ -5,6 +5,7 @@ import (
 	"math/bits"
 
 	"github.com/milepost-io/milepost/rules/cond"
+	"github.com/milepost-io/milepost/rules/plan"
 )
 
 // runRules evaluates the marked rules in order (S7, S11) at a rule time, and unmarks them.
@@ -130,13 +131,12 @@ func (s *Step) fillFacts(tau int64) {
 	if len(f.KMSince) == 0 {
 		return
 	}
-	km, known := v.odometerKM()
 	today := float64(s.zone().DayOf(tau))
 	for i := range f.KMSince {
 		f.KMSince[i], f.DaysSince[i] = math.NaN(), math.NaN()
 		if at := len(f.Facts) + 2*i; at+1 < len(v.facts) {
-			if b := &v.facts[at]; b.Kind == uint32(cond.Number) && known {
-				f.KMSince[i] = km - b.Num
+			if b := &v.facts[at]; b.Kind == uint32(cond.Number) && v.Odometer.Known {
+				f.KMSince[i] = plan.Units(v.Odometer.Value - int64(b.Num)) // exact, in metres
 			}
 			if b := &v.facts[at+1]; b.Kind == uint32(cond.Number) {
 				f.DaysSince[i] = today - b.Num

@@ -16,6 +16,8 @@ type Admin interface {
 	Vehicle(ctx context.Context, vin string) (*rules.VehicleView, error)
 	// Timeline lists a vehicle's story, newest first, told in a language ("en", "zh").
 	Timeline(ctx context.Context, vin, lang string, limit int) ([]TimelineEntry, error)
+	// SetOdometer makes km the accepted odometer of a known vehicle, on an operator's word.
+	SetOdometer(ctx context.Context, vin string, km float64) error
 	// Outbox lists what waits for a destination, in sending order per vehicle.
 	Outbox(ctx context.Context, limit int) ([]OutboxEntry, error)
 	// RequeueOutbox tries the entries of an endpoint again that were given up or switched off.
@@ -33,6 +35,8 @@ var (
 	// ErrUnknown is returned for a vehicle or an id that is not there.
 	ErrUnknown   = errors.New("not known here")
 	errReplaying = errors.New("the engine is replaying its log; try again in a moment")
+	// ErrInvalid is returned for a value that cannot be.
+	ErrInvalid = errors.New("not possible")
 	// ErrOffline is returned for what only a running engine can do.
 	ErrOffline = errors.New("needs the running engine")
 )

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/pprof"
 	"strconv"
@@ -78,6 +80,7 @@ func (e *Engine) routes(tok tokens) http.Handler {
 		t, err := e.Timeline(r.Context(), r.PathValue("vin"), r.URL.Query().Get("lang"), limitOf(r, 200))
 		return map[string]any{"entries": t}, err
 	})))
+	mux.Handle("POST /api/v1/vehicles/{vin}/odometer", admin(answer(e.postOdometer)))
 	mux.Handle("GET /api/v1/signals", read(answer(func(*http.Request) (any, error) { return e.Signals(), nil })))
 	mux.Handle("GET /api/v1/leads", read(answer(func(r *http.Request) (any, error) {
 		return e.read.Leads(r.URL.Query().Get("all") == "true", limitOf(r, 200)), nil
@@ -109,6 +112,24 @@ func (e *Engine) routes(tok tokens) http.Handler {
 		_, _ = w.Write([]byte("ready\n"))
 	})
 	return http.NewCrossOriginProtection().Handler(mux)
+}
+
+// postOdometer takes {"km": 12345.6} as what the odometer shows, and answers the vehicle as it then stands.
+func (e *Engine) postOdometer(r *http.Request) (any, error) {
+	var body struct {
+		KM *float64 `json:"km"`
+	}
+	vin := r.PathValue("vin")
+	switch err := json.NewDecoder(io.LimitReader(r.Body, 1<<10)).Decode(&body); {
+	case err != nil:
+		return nil, fmt.Errorf("vehicle %q: %w: %w", vin, ErrInvalid, err)
+	case body.KM == nil:
+		return nil, fmt.Errorf("vehicle %q: %w: the body has no km", vin, ErrInvalid)
+	}
+	if err := e.SetOdometer(r.Context(), vin, *body.KM); err != nil {
+		return nil, err
+	}
+	return e.Vehicle(r.Context(), vin)
 }
 
 // require lets a request pass whose bearer token has the role.
@@ -151,6 +172,8 @@ func answer(f func(*http.Request) (any, error)) http.HandlerFunc {
 		switch {
 		case errors.Is(err, ErrUnknown):
 			problem(w, http.StatusNotFound, err.Error())
+		case errors.Is(err, ErrInvalid):
+			problem(w, http.StatusBadRequest, err.Error())
 		case errors.Is(err, context.DeadlineExceeded):
 			problem(w, http.StatusServiceUnavailable, "the shards are busy; try again")
 		case err != nil:

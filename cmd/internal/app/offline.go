@@ -176,6 +176,17 @@ func (o *Offline) Timeline(_ context.Context, vin, lang string, limit int) ([]Ti
 	return newestFirst(out, limit), nil
 }
 
+func (o *Offline) SetOdometer(ctx context.Context, vin string, km float64) error {
+	if _, err := o.Vehicle(ctx, vin); err != nil {
+		return err
+	}
+	rec, err := odometerRecord(vin, km, o.prog)
+	if err != nil {
+		return err
+	}
+	return o.append(ctx, log.Partition{Stream: log.Events, Shard: log.ShardOf(rec.Key, o.count.Events)}, []log.Record{rec})
+}
+
 func (o *Offline) Outbox(_ context.Context, limit int) ([]OutboxEntry, error) {
 	out := []OutboxEntry{}
 	for _, p := range o.parts {

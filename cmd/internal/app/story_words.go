@@ -29,6 +29,7 @@ var storyEnglish = storyWords{
 	"consent": "the owner has not consented", "no_owner": "no owner on file", "no_dealer": "no dealer on file",
 	"same_visit": "told lately about the same visit", "too_late": "the news came too late", "superseded": "settled before it left",
 	"owner_changed": "the car has a new owner",
+	"odometer_set":  "set by an operator",
 	"serviced":      "serviced", "cleared": "the cause is gone", "cancelled": "cancelled", "rule_changed": "the rule has changed", "rule_removed": "the rule is gone",
 
 	"by owner": "Owner", "by advisor": "Advisor", "by system": "System",
@@ -56,7 +57,8 @@ var storyChinese = storyWords{
 
 	"consent": "车主未授权", "no_owner": "无车主信息", "no_dealer": "无经销商信息", "same_visit": "同一次进店已提醒过", "too_late": "消息来得太晚",
 	"superseded": "发送前已解决", "owner_changed": "已更换车主",
-	"serviced": "已保养", "cleared": "原因已消除", "cancelled": "已取消", "rule_changed": "规则已修改", "rule_removed": "规则已删除",
+	"odometer_set": "由操作员设定",
+	"serviced":     "已保养", "cleared": "原因已消除", "cancelled": "已取消", "rule_changed": "规则已修改", "rule_removed": "规则已删除",
 
 	"by owner": "车主", "by advisor": "顾问", "by system": "系统",
 	"opened": "已打开消息", "dismissed": "已忽略", "not_useful": "没有帮助", "snoozed": "稍后提醒", "already_done": "已自行完成",

@@ -48,6 +48,26 @@ func showVehicle(v state.View, vin string, now int64, a rules.Activation, prog *
 	return view, nil
 }
 
+// SetOdometer implements Admin: the decision is a record, so that a replay decides it too.
+func (e *Engine) SetOdometer(ctx context.Context, vin string, km float64) error {
+	if _, err := e.Vehicle(ctx, vin); err != nil {
+		return err
+	}
+	rec, err := odometerRecord(vin, km, e.rules.inForce().program)
+	if err != nil {
+		return err
+	}
+	return e.appendAll(ctx, e.of(log.Events, []byte(vin)).part, rec)
+}
+
+func odometerRecord(vin string, km float64, prog *rules.Program) (log.Record, error) {
+	d := rules.Decision{OdometerKM: km}
+	if err := d.Check(prog); err != nil {
+		return log.Record{}, fmt.Errorf("vehicle %q: %w: %w", vin, ErrInvalid, err)
+	}
+	return d.Record(vin), nil
+}
+
 // Signal is an entry of the signal catalogue as people are shown it.
 type Signal struct {
 	Name  string            `json:"name"`

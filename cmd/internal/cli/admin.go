@@ -84,7 +84,12 @@ func adminToken(cfg *config.Config) (string, error) {
 type client struct{ base, token string }
 
 func (c *client) call(ctx context.Context, method, path string, out any) error {
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, http.NoBody)
+	return c.send(ctx, method, path, nil, out)
+}
+
+// send is call with a JSON body; nil: none.
+func (c *client) send(ctx context.Context, method, path string, body []byte, out any) error {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -135,6 +140,15 @@ func (c *client) Timeline(ctx context.Context, vin, lang string, limit int) ([]a
 	var t struct{ Entries []app.TimelineEntry }
 	err := c.get(ctx, "/api/v1/vehicles/"+url.PathEscape(vin)+"/timeline?lang="+url.QueryEscape(lang)+"&limit="+strconv.Itoa(limit), &t)
 	return t.Entries, err
+}
+
+func (c *client) SetOdometer(ctx context.Context, vin string, km float64) error {
+	body, err := json.Marshal(map[string]float64{"km": km})
+	if err != nil {
+		return fmt.Errorf("odometer %g km: %w", km, err)
+	}
+	var v rules.VehicleView
+	return c.send(ctx, http.MethodPost, "/api/v1/vehicles/"+url.PathEscape(vin)+"/odometer", body, &v)
 }
 
 func (c *client) Outbox(ctx context.Context, limit int) ([]app.OutboxEntry, error) {

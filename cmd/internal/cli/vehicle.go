@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -54,7 +55,37 @@ func newVehicle(s *session) *cobra.Command {
 		},
 	}
 	timeline.Flags().IntVar(&limit, "limit", 100, "at most this `many` entries")
-	return group("vehicle", "Look at one vehicle", s.offlineFlag(show), s.offlineFlag(timeline))
+	return group("vehicle", "Look at one vehicle", s.offlineFlag(show), s.offlineFlag(timeline), s.offlineFlag(newOdometer(s)))
+}
+
+func newOdometer(s *session) *cobra.Command {
+	var km float64
+	c := &cobra.Command{
+		Use:   "odometer VIN --set KM",
+		Short: "Decide what a vehicle's odometer reads",
+		Long: `Decide what a vehicle's odometer reads, where its readings cannot be believed: miles told as kilometres,
+a wrong value accepted. Suspected readings are dropped, the car goes on from the value set, and reminders
+that it does not bear out are withdrawn. With --offline the next start decides.`,
+		Args: positional("VIN"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("set") {
+				return usageError{errors.New("--set is missing: what the odometer reads, in km")}
+			}
+			_, err := ask(cmd.Context(), s, func(ctx context.Context, a app.Admin) (struct{}, error) {
+				return struct{}{}, a.SetOdometer(ctx, args[0], km)
+			})
+			if err != nil {
+				return err
+			}
+			if s.json() {
+				return s.encode(map[string]any{"vin": args[0], "odometer_km": km})
+			}
+			fmt.Fprintf(s.Out, "%s  odometer set to %.1f km\n", args[0], km)
+			return nil
+		},
+	}
+	c.Flags().Float64Var(&km, "set", 0, "what it reads, in `km`")
+	return c
 }
 
 func (s *session) printVehicle(v *rules.VehicleView) {
