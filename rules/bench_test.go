@@ -30,7 +30,7 @@ func BenchmarkStepFleet(b *testing.B) {
 	filler := fleet.NewFiller(benchCars, 1, time.UnixMilli(base), 0)
 	for i := range benchCars {
 		rec.Key = filler.VIN(i)
-		rec.Payload = fmt.Appendf(nil, `{"type":"vehicle","vin":%q,"profile":{"powertrain":"ice","in_service":"2024-03-01","timezone":"Asia/Shanghai"}}`, rec.Key)
+		rec.Payload = fmt.Appendf(nil, `{"type":"vehicle","vin":%q,"profile":{"powertrain":"ice","in_service":"2026-01-15","timezone":"Asia/Shanghai"}}`, rec.Key)
 		f.apply(b, rec)
 		_, rec.Payload = filler.Of(i, rec.Arrival)
 		f.apply(b, rec)
