@@ -52,6 +52,8 @@ func TestMistakes(t *testing.T) {
 		{"unknown key", "htpp: {listen: x}", `f.yaml:1:1: unknown key "htpp"; did you mean "http"?`},
 		{"nested unknown key", "mqtt:\n  lisen: x", `f.yaml:2:3: unknown key "mqtt.lisen"; did you mean "listen"?` + "\n    lisen: x\n    ^"},
 		{"later", "kafka: {brokers: [x]}", `"kafka" is not in this version`},
+		{"later, nested", "retention: {services: 5y}", `"retention.services" is not in this version`},
+		{"short retention", "retention: {timeline: 12h}", `retention.timeline: 12h0m0s is below 1d`},
 		{"off loopback", `http: {listen: "0.0.0.0:8080"}`, `f.yaml:1:16: http.listen: "0.0.0.0:8080" is not a loopback address`},
 		{"duration", "journal: {keep: 7days}", `"7days" is no duration`},
 		{"size", "journal: {max: 20G}", `"20G" is no size`},
