@@ -65,6 +65,7 @@ type Machine struct {
 	timers   timerHeap
 	sweep    sweep
 	origins  origins
+	days     []dayMark
 	control  []byte // payload in force
 
 	overdue  bool
@@ -154,6 +155,7 @@ func (m *Machine) Apply(off log.Offset, rec *log.Record) error {
 		return m.fail(fmt.Errorf("state: %s shard %d, record %d: %w", m.opt.Stage, m.opt.Shard, off, err))
 	}
 	m.next = off + 1
+	m.markDay(off)
 	m.runOverdue()
 	m.runSweep()
 	m.seal()

@@ -40,6 +40,8 @@ type ShardOptions struct {
 	// caused it is durable (E4). It must not block, and must not keep the slice. nil: nothing is fed.
 	Feed       func([]RowOp)
 	FeedSpaces []Space
+	// Retention says which rows are deleted when they are old; of the others none is.
+	Retention []Retention
 	// Readers is how many goroutines read missing documents ahead; 0: 4.
 	Readers int
 	// Guard finds step calls that end the process; the shards of a process share it. nil: nobody does.

@@ -13,8 +13,6 @@ import (
 const (
 	// batchRecords is how many records are read, and their missing documents fetched, at once.
 	batchRecords = 1024
-	// busyPoll is how many records are applied between two looks at what the workers have answered.
-	busyPoll = 64
 	// idleDrain is how many entries of a write-back are encoded at once while there are no records.
 	idleDrain = 256
 	// maxAhead is how far a record may be ahead of the wall clock, in ms (E9).
@@ -30,11 +28,12 @@ const (
 // run is what one Run of a Shard needs besides the Shard.
 type run struct {
 	*Shard
-	reader  log.Reader
-	records worker[struct{}, readResult]
-	durable worker[log.Offset, error]
-	commits worker[commit, error]
-	flushes worker[log.Offset, error]
+	reader   log.Reader
+	records  worker[struct{}, readResult]
+	durable  worker[log.Offset, error]
+	commits  worker[commit, error]
+	flushes  worker[log.Offset, error]
+	expiries worker[expiry, expired]
 
 	startAt  log.Offset // of our own start record
 	isLive   bool
@@ -49,6 +48,10 @@ type run struct {
 	interval time.Duration // between write-backs
 	ends     []log.Offset  // emitted at the mark
 	batch    *storeBatch   // of the write-back under way, until it is handed to commits
+
+	rounds     []expiring // by Retention
+	round      int        // whose turn it is
+	lastExpiry time.Time
 
 	fetched []fetched // scratch of prefetch
 
@@ -83,6 +86,7 @@ func (s *Shard) Run(ctx context.Context) (err error) {
 	if r.reader, err = s.opt.Log.Read(s.part, s.m.Position()); err != nil {
 		return s.wrap("read", err)
 	}
+	r.rounds = make([]expiring, len(s.opt.Retention))
 	stop := r.startWorkers(ctx)
 	err = r.start()
 	for err == nil && ctx.Err() == nil {
@@ -136,6 +140,7 @@ func (r *run) startWorkers(ctx context.Context) (stop func()) {
 	r.durable.start(&wg, func(end log.Offset) error { return r.opt.Log.WaitDurable(saving, r.part, end) })
 	r.commits.start(&wg, func(c commit) error { return r.commit(saving, c) })
 	r.flushes.start(&wg, func(pos log.Offset) error { return r.flush(saving, pos) })
+	r.expiries.start(&wg, r.opt.Store.expire)
 	return func() {
 		cancelRead()
 		cancelSave()
@@ -143,6 +148,7 @@ func (r *run) startWorkers(ctx context.Context) (stop func()) {
 		r.durable.stop()
 		r.commits.stop()
 		r.flushes.stop()
+		r.expiries.stop()
 		wg.Wait()
 	}
 }
@@ -204,20 +210,50 @@ func (r *run) wait(ctx context.Context, timer <-chan time.Time, records bool) er
 	case q := <-r.mailbox:
 		r.answer(q)
 	case err := <-r.durable.out:
-		r.durable.busy = false
-		if err != nil {
-			return r.wrap("wait for the log", err)
-		}
-		r.feed()
+		return r.durableTo(err)
 	case err := <-r.commits.out:
 		return r.committed(err)
 	case err := <-r.flushes.out:
 		return r.flushedTo(err)
+	case e := <-r.expiries.out:
+		return r.expired(e)
 	case <-r.opt.Log.Failed():
 		return r.wrap("log", r.opt.Log.Err())
 	case <-timer:
 	case <-ctx.Done():
 	}
+	return nil
+}
+
+// heed handles what the workers have to say by now: while there are always records nobody waits, and
+// write-backs must go on all the same.
+func (r *run) heed() error {
+	for {
+		var err error
+		select {
+		case e := <-r.durable.out:
+			err = r.durableTo(e)
+		case e := <-r.commits.out:
+			err = r.committed(e)
+		case e := <-r.flushes.out:
+			err = r.flushedTo(e)
+		case e := <-r.expiries.out:
+			err = r.expired(e)
+		default:
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (r *run) durableTo(err error) error {
+	r.durable.busy = false
+	if err != nil {
+		return r.wrap("wait for the log", err)
+	}
+	r.feed()
 	return nil
 }
 
@@ -244,47 +280,13 @@ func (r *run) consume(ctx context.Context, off log.Offset, recs []log.Record) er
 			r.answer(q)
 		default:
 		}
-		if i%busyPoll == busyPoll-1 {
-			if err := r.heard(); err != nil {
-				return err
-			}
-		}
 	}
 	r.applied.set(r.m.Position())
 	r.feed()
-	if err := r.heard(); err != nil {
+	if err := r.heed(); err != nil {
 		return err
 	}
 	return r.housekeep()
-}
-
-// heard takes in what the workers have answered, without waiting. A shard with a backlog never waits, and
-// its write-backs must go on all the same: a kill during a long replay costs no more than any other.
-func (r *run) heard() error {
-	select {
-	case err := <-r.commits.out:
-		if err := r.committed(err); err != nil {
-			return err
-		}
-	default:
-	}
-	select {
-	case err := <-r.flushes.out:
-		if err := r.flushedTo(err); err != nil {
-			return err
-		}
-	default:
-	}
-	select {
-	case err := <-r.durable.out:
-		r.durable.busy = false
-		if err != nil {
-			return r.wrap("wait for the log", err)
-		}
-		r.feed()
-	default:
-	}
-	return r.writeBack()
 }
 
 // apply applies a record and appends what it handed over, in order.

@@ -14,6 +14,7 @@ func (r *run) housekeep() error {
 	if err := r.tick(); err != nil {
 		return err
 	}
+	r.expire()
 	return r.writeBack()
 }
 

@@ -72,6 +72,16 @@ func deadLetterOf(p log.Partition, key string, value []byte) (DeadLetter, error)
 	return out, nil
 }
 
+// deadMade is when a message was given up; false for a quarantined input, whose row the engine dates.
+func deadMade(key string, value []byte) (at int64, ok bool) {
+	if !strings.HasPrefix(key, notify.DeadPrefix) {
+		return 0, false
+	}
+	var m notify.DeadLetter
+	err := json.Unmarshal(value, &m)
+	return m.At, err == nil
+}
+
 // deadLettersOf lists the dead letters of one shard whose row key is above after.
 func deadLettersOf(v state.View, p log.Partition, after string, limit int) ([]DeadLetter, error) {
 	var out []DeadLetter

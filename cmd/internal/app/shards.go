@@ -67,7 +67,7 @@ func (c *Core) openShards() error {
 			Log: c.journal, Store: store, Step: events, Stage: p.Stream, Shard: p.Shard, Now: c.clock.Now, Build: c.opt.Build,
 			Memory: c.opt.Memory / int64(len(parts)), Interval: c.opt.WriteBack, TickEvery: c.opt.Tick, IdleTickEvery: c.opt.IdleTick,
 			Hurry: c.read.Waiting, Logger: logger.With("shard", fmt.Sprintf("%s-%d", p.Stream, p.Shard)),
-			Guard: guard, Live: c.loadRows, Feed: c.feed, FeedSpaces: fedSpaces(),
+			Guard: guard, Retention: c.retention(), Live: c.loadRows, Feed: c.feed, FeedSpaces: fedSpaces(),
 		}
 		if p.Stream == log.Notices {
 			o.Step = notices
@@ -79,6 +79,17 @@ func (c *Core) openShards() error {
 		c.shards = append(c.shards, &shard{Shard: s, part: p, store: store})
 	}
 	return nil
+}
+
+// retention says which rows go when they are old: what is to be sent or shown as open goes by itself.
+func (c *Core) retention() (rs []state.Retention) {
+	if keep := c.opt.KeepTimeline; keep > 0 {
+		rs = append(rs, state.Retention{Space: state.RowTimeline, Keep: keep})
+	}
+	if keep := c.opt.KeepDead; keep > 0 {
+		rs = append(rs, state.Retention{Space: state.RowDead, Keep: keep, Made: deadMade})
+	}
+	return rs
 }
 
 func (c *Core) runShards(ctx context.Context) error {
