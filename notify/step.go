@@ -13,9 +13,6 @@ import (
 type StepOptions struct {
 	// Decoder reads party events; it is used by the step alone.
 	Decoder ingest.Decoder
-	// Policy reads the policy out of an activation's payload; nil: by rules.ParseActivation, which compiles
-	// everything else too.
-	Policy func(payload []byte) (rules.Policy, error)
 	// Observe, when not nil, is told of every event as it is created, held, joined and released, in order.
 	// It must not call the step. It is for backtests: a replay observes again.
 	Observe func(Observation)
@@ -36,9 +33,6 @@ var _ state.Step = (*Step)(nil)
 
 // NewStep returns a step without endpoints and with the default policy, until a Control says otherwise.
 func NewStep(o StepOptions) *Step {
-	if o.Policy == nil {
-		o.Policy = parsePolicy
-	}
 	return &Step{opt: o, policy: defaultPolicy(), zones: zones{}}
 }
 
@@ -76,20 +70,12 @@ func (s *Step) Control(payload []byte) error {
 	if err := json.Unmarshal(payload, &a); err != nil {
 		return fmt.Errorf("activate in notify: %w", err)
 	}
-	p, err := s.opt.Policy(payload)
+	p, err := rules.PolicyOf(a.Files)
 	if err != nil {
 		return fmt.Errorf("activate %d in notify: %w", a.Number, err)
 	}
 	s.active, s.policy = a, p
 	return nil
-}
-
-func parsePolicy(payload []byte) (rules.Policy, error) {
-	_, program, err := rules.ParseActivation(payload)
-	if err != nil {
-		return rules.Policy{}, err
-	}
-	return program.Policy, nil
 }
 
 // Activated implements state.Step. Nothing that was decided is decided again: a waiting message keeps

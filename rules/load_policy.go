@@ -11,6 +11,18 @@ func defaultPolicy() Policy {
 	return Policy{GroupWaitMS: 600_000, ConsentGranted: true, DayStartsMin: 9 * 60}
 }
 
+// PolicyOf reads the policy out of rule files and leaves the rest of them alone: an activation has been
+// checked as a whole before it becomes a record (E10), and the stage that needs its policy runs no rule.
+func PolicyOf(files []File) (Policy, error) {
+	l := &loader{program: &Program{Policy: defaultPolicy()}, claimed: map[claim]*strictyaml.Node{}}
+	for _, s := range l.parse(files) {
+		if s.name == "policy" {
+			l.section(s)
+		}
+	}
+	return l.program.Policy, l.Err()
+}
+
 // policy loads the part of a policy that this version reads. Several files may have one, as long as each
 // key stands once.
 func (l *loader) policy(n *strictyaml.Node) {

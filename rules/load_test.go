@@ -32,9 +32,13 @@ func TestLoad(t *testing.T) {
 				return fmt.Sprintf("unknown command %q", d.Cmd)
 			}
 			prog, err := rules.Load(files, ingest.BuiltinCatalogue())
+			loaded := files
 			files = nil
 			if err != nil {
 				return err.Error() + "\n"
+			}
+			if p, err := rules.PolicyOf(loaded); err != nil || p != prog.Policy {
+				t.Errorf("the policy alone is %+v, %v; in the program %+v", p, err, prog.Policy)
 			}
 			return fmt.Sprintf("ok: %d rules, %d plans\n", len(prog.Rules), len(prog.Plans))
 		})

@@ -103,7 +103,7 @@ const maxHistoryRefs = 8
 
 // hash is equal for facts of which a message would say the same: what runs on by itself is left out.
 func (f Facts) hash() uint64 {
-	f.OdometerKM, f.OdometerAt = nil, 0
+	f.OdometerKM, f.OdometerAt, f.ContactAt = nil, 0, 0
 	f.NotOK = slices.Clone(f.NotOK)
 	for i := range f.NotOK {
 		f.NotOK[i].RestKM, f.NotOK[i].RestDays, f.NotOK[i].RestHours = nil, nil, nil

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -39,13 +40,15 @@ func (s *Step) applyVehicle(payload []byte) state.Outcome {
 		return state.Quarantined
 	}
 	s.remember()
-	s.in.c.Put(s.sub.profile, encoded)
+	if !bytes.Equal(encoded, s.in.docs.View(s.sub.profile)) { // told again, nothing has changed (S36)
+		s.in.cause = plan.CauseProfile
+		s.in.c.Put(s.sub.profile, encoded)
+	}
 	s.v.ProfileAt, s.v.ContactAt = at, s.in.now
 	s.v.Flags |= hasProfile
 	s.in.contact, s.in.stateChanged = true, true
 	s.in.formerOwner, s.in.formerDealer = owner, dealer
 	s.in.ownerChanged = owner != p.text("owner")
-	s.in.cause = plan.CauseProfile
 	s.in.ruleTime = s.currentTau()
 	s.applyProfile()
 	s.note(TimelineEntry{Kind: "profile", Profile: json.RawMessage(s.ev.Vehicle.Profile)})

@@ -52,19 +52,9 @@ func NewSteps(observe func(notify.Observation)) (state.Step, state.Step, error) 
 	}
 	n := notify.NewStep(notify.StepOptions{
 		Decoder: jsoncodec.NewDecoder(ingest.BuiltinCatalogue()),
-		Policy:  PolicyOf,
 		Observe: observe,
 	})
 	return r, n, nil
-}
-
-// PolicyOf reads the policy out of an activation's payload.
-func PolicyOf(payload []byte) (rules.Policy, error) {
-	_, p, err := rules.ParseActivation(payload)
-	if err != nil {
-		return rules.Policy{}, err
-	}
-	return p.Policy, nil
 }
 
 // New makes a replay with the rule set in force before the first record. The error of a bad rule set is a
