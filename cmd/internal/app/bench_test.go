@@ -5,7 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"runtime/pprof"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -203,7 +203,7 @@ func (l *load) follow(b *testing.B) {
 	}
 }
 
-// settle waits until all that was sent has been applied and acknowledged.
+// settle waits until all that was sent has been applied and acknowledged, and all messages delivered.
 func (l *load) settle(b *testing.B) {
 	l.flush(b)
 	if err := l.c.WaitApplied(b.Context()); err != nil {
@@ -217,6 +217,16 @@ func (l *load) settle(b *testing.B) {
 	}
 	if n := l.acked.failed.Load(); n > 0 {
 		b.Fatalf("%d batches failed", n)
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for quiet := 0; quiet < 3; quiet++ { // rows reach the dispatcher a moment after they are durable
+		<-tick.C
+		for _, s := range l.c.disp.Status() {
+			if s.Pending+s.InFlight > 0 {
+				quiet = -1
+			}
+		}
 	}
 }
 
@@ -238,13 +248,9 @@ func BenchmarkPath(b *testing.B) {
 	l.enrol(b)
 	before := c.outcomes(b)
 	owners.n.Store(0)
+	runtime.GC()
 	b.ReportAllocs()
 	start, cpu := time.Now(), cpuTime(b)
-	if f := os.Getenv("PROF"); f != "" {
-		w, _ := os.Create(f)
-		pprof.StartCPUProfile(w)
-		defer pprof.StopCPUProfile()
-	}
 	for b.Loop() {
 		l.next(b)
 	}
