@@ -1,8 +1,6 @@
 package notify
 
 import (
-	"encoding/json"
-
 	"github.com/milepost-io/milepost/rules"
 	"github.com/milepost-io/milepost/state"
 )
@@ -32,7 +30,7 @@ func (s *Step) turn(c *state.Context, vin string) *turn {
 // notice applies what a vehicle's step says (DESIGN: a party never looks a vehicle up).
 func (s *Step) notice(c *state.Context, payload []byte) {
 	var n rules.Notice
-	if err := json.Unmarshal(payload, &n); err != nil || n.VIN == "" {
+	if err := decode(payload, &n); err != nil || n.VIN == "" {
 		c.Count("notify_notices_bad", "", 1) // only a differing build can write one
 		return
 	}
