@@ -1,6 +1,8 @@
 package notify
 
 import (
+	"bytes"
+
 	"github.com/milepost-io/milepost/rules"
 	"github.com/milepost-io/milepost/state"
 )
@@ -16,6 +18,8 @@ type turn struct {
 	v     *vehicle
 	// dropped are the alerts of the messages this step superseded.
 	dropped []string
+	// leadShown: the lead's view row was written from the newest facts.
+	leadShown bool
 }
 
 // turn loads the vehicle's document; v is nil when there is none.
@@ -126,7 +130,9 @@ func (t *turn) save() {
 		t.c.Delete(sub)
 		return
 	}
-	t.c.Put(sub, t.v.encode())
+	if b := t.v.encode(); !bytes.Equal(b, t.c.View(sub)) { // nothing new: nothing to write back
+		t.c.Put(sub, b)
+	}
 	if at := t.v.nextWake(); at > 0 {
 		t.c.WakeAt(sub, at)
 	}
