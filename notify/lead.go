@@ -63,6 +63,8 @@ func (t *turn) followLead() {
 	switch {
 	case ref == nil:
 		return
+	case t.leadShown:
+		return // by the event that moved it
 	case l == nil || l.View.State == leadClosed || l.View.Lead != ref.ID:
 		t.moveLead(&rules.Event{Lead: ref.ID, Dealer: f.Dealer})
 		l = t.v.Lead
@@ -89,6 +91,7 @@ func (t *turn) renderLead() {
 		v.Owner.MayCall, v.Owner.Phone = true, phone
 	}
 	t.suggest(l)
+	t.leadShown = true
 	t.c.SetRow(state.RowView, []byte(LeadKey(v.Dealer, v.Lead)), row(v))
 }
 

@@ -49,7 +49,7 @@ const seenKept = 8
 func loadParty(doc []byte) *party {
 	p := &party{Version: 1}
 	if doc != nil {
-		if err := json.Unmarshal(doc, p); err != nil {
+		if err := decode(doc, p); err != nil {
 			panic(fmt.Sprintf("notify: read a party's document: %v", err)) // E17
 		}
 	}

@@ -69,7 +69,7 @@ func loadVehicle(doc []byte) *vehicle {
 		return nil
 	}
 	v := new(vehicle)
-	if err := json.Unmarshal(doc, v); err != nil {
+	if err := decode(doc, v); err != nil {
 		panic(fmt.Sprintf("notify: read a vehicle's document: %v", err)) // E17
 	}
 	return v

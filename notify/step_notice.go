@@ -1,7 +1,7 @@
 package notify
 
 import (
-	"encoding/json"
+	"bytes"
 
 	"github.com/milepost-io/milepost/rules"
 	"github.com/milepost-io/milepost/state"
@@ -18,6 +18,8 @@ type turn struct {
 	v     *vehicle
 	// dropped are the alerts of the messages this step superseded.
 	dropped []string
+	// leadShown: the lead's view row was written from the newest facts.
+	leadShown bool
 }
 
 // turn loads the vehicle's document; v is nil when there is none.
@@ -32,7 +34,7 @@ func (s *Step) turn(c *state.Context, vin string) *turn {
 // notice applies what a vehicle's step says (DESIGN: a party never looks a vehicle up).
 func (s *Step) notice(c *state.Context, payload []byte) {
 	var n rules.Notice
-	if err := json.Unmarshal(payload, &n); err != nil || n.VIN == "" {
+	if err := decode(payload, &n); err != nil || n.VIN == "" {
 		c.Count("notify_notices_bad", "", 1) // only a differing build can write one
 		return
 	}
@@ -128,7 +130,9 @@ func (t *turn) save() {
 		t.c.Delete(sub)
 		return
 	}
-	t.c.Put(sub, t.v.encode())
+	if b := t.v.encode(); !bytes.Equal(b, t.c.View(sub)) { // nothing new: nothing to write back
+		t.c.Put(sub, b)
+	}
 	if at := t.v.nextWake(); at > 0 {
 		t.c.WakeAt(sub, at)
 	}

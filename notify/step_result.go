@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -11,7 +10,7 @@ import (
 // result applies how an entry ended, or an operator's order to send a dead letter again.
 func (s *Step) result(c *state.Context, payload []byte) {
 	var r Result
-	if err := json.Unmarshal(payload, &r); err != nil || r.VIN == "" {
+	if err := decode(payload, &r); err != nil || r.VIN == "" {
 		c.Count("notify_results_bad", "", 1)
 		return
 	}
