@@ -36,7 +36,7 @@ $(BIN)/golangci-lint: .ci/tools.mod
 	$(TOOLS) -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
 check: lint build ## every gate: lint, tests with -race, short fuzz runs, rule checks, end-to-end tests
-	CGO_ENABLED=1 $(GO) test -race ./...
+	MILEPOST_SEEDS=1 CGO_ENABLED=1 $(GO) test -race -timeout 25m ./...
 	@$(MAKE) --no-print-directory fuzz
 	$(BIN)/milepost check rules deploy/demo/rules
 	@$(MAKE) --no-print-directory e2e

@@ -3,6 +3,8 @@ package ingest
 import (
 	"time"
 	_ "time/tzdata" // zones are the same on every machine (E10)
+
+	"github.com/milepost-io/milepost/ingest/civil"
 )
 
 // The first and last millisecond a time may name: the years 0 to 9999 of RFC 3339.
@@ -28,7 +30,7 @@ func ParseTime(b []byte) (ms int64, ok bool) {
 		return 0, false
 	}
 	year += 100 * century
-	if day < 1 || day > daysIn(year, month) {
+	if day < 1 || day > civil.DaysIn(year, month) {
 		return 0, false
 	}
 	fraction, at, ok := parseFraction(b, 19)
@@ -39,7 +41,7 @@ func ParseTime(b []byte) (ms int64, ok bool) {
 	if !ok {
 		return 0, false
 	}
-	minutes := (daysSince1970(year, month, day)*24+hour)*60 + minute - offset
+	minutes := (civil.Days(year, month, day)*24+hour)*60 + minute - offset
 	if second == 60 && minutes%1440 != 1439 && minutes%1440 != -1 {
 		return 0, false
 	}
@@ -57,10 +59,10 @@ func ParseDate(b []byte) (ms int64, ok bool) {
 		return 0, false
 	}
 	year += 100 * century
-	if day < 1 || day > daysIn(year, month) {
+	if day < 1 || day > civil.DaysIn(year, month) {
 		return 0, false
 	}
-	return int64(daysSince1970(year, month, day)) * 86_400_000, true
+	return int64(civil.Days(year, month, day)) * 86_400_000, true
 }
 
 // KnownZone reports whether name is a zone of the IANA database (S8). The empty name and Local, which
@@ -115,27 +117,3 @@ func twoDigits(b []byte, at int) int {
 }
 
 func isDigit(c byte) bool { return c-'0' <= 9 }
-
-func daysIn(year, month int) int {
-	switch month {
-	case 2:
-		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
-			return 29
-		}
-		return 28
-	case 4, 6, 9, 11:
-		return 30
-	}
-	return 31
-}
-
-// daysSince1970 counts days of the Gregorian calendar: years begin in March here, so that the leap day
-// is the last of its year and months follow a fixed rhythm of 153 days in five.
-func daysSince1970(year, month, day int) int {
-	if month <= 2 {
-		year--
-		month += 12
-	}
-	year += 400 // keeps the divisions below non-negative for the year 0
-	return 365*year + year/4 - year/100 + year/400 + (153*(month-3)+2)/5 + day - 1 - 719_468 - 146_097
-}

@@ -68,6 +68,9 @@ func TestDocumentRoundTrip(t *testing.T) {
 		if ok, err := b.open(doc); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
+		if !slices.Equal(a.slots, b.slots) || !slices.Equal(a.rules, b.rules) || !slices.Equal(a.applies, b.applies) {
+			t.Fatalf("read %v %v %v\nwritten %v %v %v", b.slots, b.rules, b.applies, a.slots, a.rules, a.applies)
+		}
 		again := make([]byte, b.size())
 		b.write(again)
 		if !bytes.Equal(doc, again) {

@@ -16,8 +16,8 @@ import (
 	"github.com/milepost-io/milepost/state/log"
 )
 
-// fleet is a machine with one car that has a 6-item plan and n rules of which none fires.
-type fleet struct {
+// fleetOfOne is a machine with one car that has a 6-item plan and n rules of which none fires.
+type fleetOfOne struct {
 	m   *state.Machine
 	rec log.Record
 	seq int
@@ -43,7 +43,7 @@ func rulesOf(n, others int) string {
 	return b.String()
 }
 
-func newFleet(tb testing.TB, content string, wrap func(*rules.Step) state.Step) *fleet {
+func newFleet(tb testing.TB, content string, wrap func(*rules.Step) state.Step) *fleetOfOne {
 	tb.Helper()
 	step, err := rules.NewStep(rules.StepOptions{Decoders: decoders})
 	if err != nil {
@@ -57,7 +57,7 @@ func newFleet(tb testing.TB, content string, wrap func(*rules.Step) state.Step) 
 	if err != nil {
 		tb.Fatal(err)
 	}
-	f := &fleet{m: m, rec: log.Record{Kind: log.Event, Key: []byte("V1"), Types: uint32(ingest.TypeSet(ingest.Telemetry, ingest.Vehicle)), Codec: []byte("json"), Arrival: base}}
+	f := &fleetOfOne{m: m, rec: log.Record{Kind: log.Event, Key: []byte("V1"), Types: uint32(ingest.TypeSet(ingest.Telemetry, ingest.Vehicle)), Codec: []byte("json"), Arrival: base}}
 	f.apply(tb, &log.Record{Kind: log.Control, Arrival: base, Payload: payload})
 	f.rec.Payload = []byte(`{"type":"vehicle","vin":"V1","profile":{"plan":"std","in_service":"2026-01-01","timezone":"Asia/Shanghai"}}`)
 	f.apply(tb, &f.rec)
@@ -68,14 +68,14 @@ func newFleet(tb testing.TB, content string, wrap func(*rules.Step) state.Step) 
 
 const base = int64(1772352000000)
 
-func (f *fleet) apply(tb testing.TB, rec *log.Record) {
+func (f *fleetOfOne) apply(tb testing.TB, rec *log.Record) {
 	if err := f.m.Apply(f.m.Position(), rec); err != nil {
 		tb.Fatal(err)
 	}
 }
 
 // next applies the car's next record: a second later, ten metres on.
-func (f *fleet) next(tb testing.TB) {
+func (f *fleetOfOne) next(tb testing.TB) {
 	f.seq++
 	f.rec.Arrival = base + int64(f.seq)*1000
 	digits(f.rec.Payload, `"time":`, f.rec.Arrival)
@@ -130,29 +130,6 @@ func TestWholeRecordAllocatesNothing(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(1000, func() { f.next(t) }); n > 0 {
 		t.Errorf("%v allocations a record, expected none", n)
-	}
-}
-
-// One step of a car: decode, 50 rules that read what the record carries, 6 items, the document.
-func BenchmarkStep(b *testing.B) {
-	for _, c := range []struct {
-		name    string
-		content string
-	}{
-		{"rules=0", rulesOf(0, 0)},
-		{"rules=50", rulesOf(50, 0)},
-		{"rules=51", rulesOf(51, 0)},
-		{"rules=10000-of-which-50-read", rulesOf(50, 9950)},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			f := newFleet(b, c.content, func(s *rules.Step) state.Step { return s })
-			b.ReportAllocs()
-			before := cpu(b)
-			for b.Loop() {
-				f.next(b)
-			}
-			b.ReportMetric(float64(cpu(b)-before)/float64(b.N), "cpu-ns/op")
-		})
 	}
 }
 

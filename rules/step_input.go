@@ -24,8 +24,8 @@ type input struct {
 	// stateChanged: an item, a rule, the profile or the history changed in a way that may move the lead
 	// or what a message would say.
 	stateChanged bool
-	// factsChanged: a notice is due even without events; contact: a vehicle event was applied (S46).
-	factsChanged, contact bool
+	// contact: a vehicle event was applied (S46).
+	contact bool
 	// served and cleared are the items that ended in done and the rules that ended in resolved, by key (S44).
 	served, cleared []uint64
 

@@ -144,11 +144,3 @@ func (s *Step) fillFacts(tau int64) {
 		}
 	}
 }
-
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
-}

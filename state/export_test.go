@@ -3,11 +3,14 @@ package state
 import (
 	"encoding/binary"
 	"errors"
-	"github.com/cockroachdb/pebble/v2"
 	"runtime"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
+
 	"golang.org/x/sys/unix"
+
+	"github.com/milepost-io/milepost/state/log"
 )
 
 // CPUTime is what the calling thread has computed: on a shared machine the wall clock tells of others.
@@ -115,3 +118,17 @@ func (s *Store) SetFormatForTest(f uint32) error {
 
 // SetMaxOriginsForTest makes the memory of requests a small one.
 func SetMaxOriginsForTest(m *Machine, n int) { m.origins.max = n }
+
+// GuardMarksForTest reports whether calls are marked.
+func GuardMarksForTest(g *Guard) bool { return g.marks() }
+
+// GuardCallForTest makes a marked call, or dies in it.
+func GuardCallForTest(g *Guard, p log.Partition, c Call, die bool) {
+	err := g.enter(p, c)
+	if err == nil && !die {
+		err = g.leave(p, c)
+	}
+	if err != nil {
+		panic(err)
+	}
+}

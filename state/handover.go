@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/milepost-io/milepost/state/internal/wire"
 	"github.com/milepost-io/milepost/state/log"
 )
 
@@ -42,13 +43,9 @@ func appendHandoverHead(b []byte, h *Handover) []byte {
 
 func appendNotice(b []byte, n *Notice) []byte {
 	b = binary.AppendVarint(b, n.At)
-	b = appendBytes(b, n.Key)
-	b = appendBytes(b, n.Sub)
-	return appendBytes(b, n.Payload)
-}
-
-func appendBytes(b, s []byte) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+	b = wire.AppendBytes(b, n.Key)
+	b = wire.AppendBytes(b, n.Sub)
+	return wire.AppendBytes(b, n.Payload)
 }
 
 // AppendHandover appends the payload that DecodeHandover reads.
@@ -79,70 +76,26 @@ func DecodeHandover(payload []byte) (Handover, error) {
 
 // openHandover decodes the head and returns the notices still encoded.
 func openHandover(p []byte, h *Handover) ([]byte, error) {
-	d := decoder{rest: p}
-	copy(h.Log[:], d.take(len(h.Log)))
-	h.Sender = uint16(d.uvarint())
-	h.Offset = log.Offset(d.uvarint())
-	h.Clock = d.varint()
-	return d.rest, d.error("head", len(p))
+	d := wire.Decoder{Rest: p}
+	copy(h.Log[:], d.Take(len(h.Log)))
+	h.Sender = uint16(d.Uvarint())
+	h.Offset = log.Offset(d.Uvarint())
+	h.Clock = d.Varint()
+	return d.Rest, cutError(&d, "head", len(p))
 }
 
 func cutNotice(p []byte, n *Notice) ([]byte, error) {
-	d := decoder{rest: p}
-	n.At = d.varint()
-	n.Key = d.bytes()
-	n.Sub = d.bytes()
-	n.Payload = d.bytes()
-	return d.rest, d.error("notice", len(p))
+	d := wire.Decoder{Rest: p}
+	n.At = d.Varint()
+	n.Key = d.Bytes()
+	n.Sub = d.Bytes()
+	n.Payload = d.Bytes()
+	return d.Rest, cutError(&d, "notice", len(p))
 }
 
-// decoder cuts values off the front of a byte string; after the first that does not fit all are zero.
-type decoder struct {
-	rest []byte
-	bad  bool
-}
-
-func (d *decoder) take(n int) []byte {
-	if n < 0 || n > len(d.rest) {
-		d.bad, d.rest = true, nil
-		return nil
-	}
-	b := d.rest[:n:n]
-	d.rest = d.rest[n:]
-	return b
-}
-
-func (d *decoder) uvarint() uint64 {
-	v, n := binary.Uvarint(d.rest)
-	if n <= 0 {
-		d.bad, d.rest = true, nil
-		return 0
-	}
-	d.rest = d.rest[n:]
-	return v
-}
-
-func (d *decoder) varint() int64 {
-	v, n := binary.Varint(d.rest)
-	if n <= 0 {
-		d.bad, d.rest = true, nil
-		return 0
-	}
-	d.rest = d.rest[n:]
-	return v
-}
-
-func (d *decoder) bytes() []byte {
-	n := d.uvarint()
-	if n > uint64(len(d.rest)) {
-		d.bad, d.rest = true, nil
-		return nil
-	}
-	return d.take(int(n))
-}
-
-func (d *decoder) error(what string, size int) error {
-	if d.bad {
+// cutError says what a decoder found too short, nil when nothing was.
+func cutError(d *wire.Decoder, what string, size int) error {
+	if d.Bad {
 		return fmt.Errorf("%w: %s ends within its %d bytes", errHandover, what, size)
 	}
 	return nil

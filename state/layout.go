@@ -14,6 +14,7 @@ import (
 //	t/ due (8, big-endian, sign flipped) <key> sub        timer, no value
 //	o/ h/ d/ v/ row key       rows of a Space, as the step wrote them
 //	i/ offset (8, big-endian)  origin of a request (S5), see originRow
+//	y/ day (8, big-endian)    first record of a day, see dayRow
 //	p/                        position (JSON): everything a Machine remembers besides documents
 //	m/format                  format of the store (4, big-endian)
 //	m/generation              how often the store was opened to be run (8, big-endian)

@@ -30,6 +30,8 @@ type MachineOptions struct {
 	// Memory is what documents and their index may take, in bytes, before clean ones are evicted;
 	// 0: without bound. Dirty documents are never evicted (E16).
 	Memory int64
+	// Condemned are step calls that are not made: those that ended the process (E17).
+	Condemned []Call
 	// RoundTrip stores and loads every changed document after every record, for tests of E12.
 	RoundTrip bool
 }
@@ -46,8 +48,12 @@ type Machine struct {
 	in    Input // being applied; here so that it costs no allocation
 	err   error
 
+	guard     *Guard // nil: calls are not marked
+	condemned map[Call]struct{}
+
 	at       log.Offset // the record being applied, or last applied
 	rowSeq   uint32     // rows added by that record
+	calls    uint32     // step calls made for it
 	next     log.Offset // the next one
 	clock    int64
 	steps    uint64 // step calls, to tell a document's first change in one
@@ -59,6 +65,7 @@ type Machine struct {
 	timers   timerHeap
 	sweep    sweep
 	origins  origins
+	days     []dayMark
 	control  []byte // payload in force
 
 	overdue  bool
@@ -118,6 +125,12 @@ func NewMachine(o MachineOptions) (*Machine, error) {
 	m.senders = make([]sender, o.Senders)
 	m.out = make([]receiver, o.Receivers)
 	m.wb.epoch = 1
+	if len(o.Condemned) > 0 {
+		m.condemned = map[Call]struct{}{}
+		for _, c := range o.Condemned {
+			m.condemned[c] = struct{}{}
+		}
+	}
 	if o.Backing != nil {
 		if err := m.restore(); err != nil {
 			return nil, fmt.Errorf("state: %s shard %d: %w", o.Stage, o.Shard, err)
@@ -134,7 +147,7 @@ func (m *Machine) Apply(off log.Offset, rec *log.Record) error {
 	if off < m.next {
 		return fmt.Errorf("%w: %d, expected %d or above", errOrder, off, m.next)
 	}
-	m.at, m.rowSeq = off, 0
+	m.at, m.rowSeq, m.calls = off, 0, 0
 	clear(m.ops)
 	m.ops, m.handed = m.ops[:0], m.handed[:0]
 
@@ -142,6 +155,7 @@ func (m *Machine) Apply(off log.Offset, rec *log.Record) error {
 		return m.fail(fmt.Errorf("state: %s shard %d, record %d: %w", m.opt.Stage, m.opt.Shard, off, err))
 	}
 	m.next = off + 1
+	m.markDay(off)
 	m.runOverdue()
 	m.runSweep()
 	m.seal()

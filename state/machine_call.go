@@ -2,6 +2,8 @@ package state
 
 import (
 	"fmt"
+
+	"github.com/milepost-io/milepost/state/log"
 )
 
 // callKind says which method of the step is called, and for what.
@@ -40,8 +42,8 @@ type storeFailure struct{ err error }
 // input calls the step for an input of key entry k and returns its outcome.
 func (m *Machine) input(kind callKind, in *Input, k int32) Outcome {
 	m.begin(kind, in.Key, in.Sub, in.At, in, k)
-	if text, panicked := m.call(); panicked {
-		m.quarantinePanic(text)
+	if reason, detail := m.call(); reason != "" {
+		m.quarantineCall(reason, detail)
 	}
 	o := m.ctx.outcome
 	m.end()
@@ -52,8 +54,8 @@ func (m *Machine) input(kind callKind, in *Input, k int32) Outcome {
 func (m *Machine) wake(kind callKind, key, sub []byte, now int64) {
 	k, _ := m.cache.key(key)
 	m.begin(kind, key, sub, now, nil, k)
-	if text, panicked := m.call(); panicked {
-		m.quarantinePanic(text)
+	if reason, detail := m.call(); reason != "" {
+		m.quarantineCall(reason, detail)
 	}
 	m.end()
 }
@@ -78,12 +80,17 @@ func (m *Machine) end() {
 	c.key, c.sub, c.in, c.keyID = nil, nil, nil, none
 }
 
-// call runs the step and takes its effects over. When the step panics it takes them back (E17).
+// call runs the step and takes its effects over. When the step panics it takes them back (E17). A reason
+// says that the input is to be quarantined.
 //
 // Documents are copied before their first change rather than read again from the store and replayed:
 // the copy is of a few hundred bytes that are in the processor's cache and needs neither a second read
 // of the log nor the documents of the key in the state of the last write-back.
-func (m *Machine) call() (text string, panicked bool) {
+func (m *Machine) call() (reason, detail string) {
+	m.calls++
+	if _, ok := m.condemned[Call{m.at, m.calls}]; ok {
+		return "fatal", fmt.Sprintf("the process ended in this step %d times", condemnAfter)
+	}
 	defer func() {
 		r := recover()
 		if r == nil {
@@ -94,9 +101,21 @@ func (m *Machine) call() (text string, panicked bool) {
 			_ = m.fail(f.err)
 			return
 		}
-		text, panicked = fmt.Sprint(r), true
+		reason, detail = "panic", fmt.Sprint(r)
 	}()
 	c := &m.ctx
+	if m.guard != nil && c.call != callControl {
+		p, at := log.Partition{Stream: m.opt.Stage, Shard: m.opt.Shard}, Call{m.at, m.calls}
+		if err := m.guard.enter(p, at); err != nil {
+			_ = m.fail(err)
+			return "", ""
+		}
+		defer func() {
+			if err := m.guard.leave(p, at); err != nil {
+				_ = m.fail(err)
+			}
+		}()
+	}
 	switch c.call {
 	case callTimer:
 		m.opt.Step.Wake(c)
@@ -108,13 +127,13 @@ func (m *Machine) call() (text string, panicked bool) {
 		m.opt.Step.Apply(c, c.in)
 	}
 	m.commit()
-	return "", false
+	return "", ""
 }
 
-// quarantinePanic leaves a dead letter of what made the step panic.
-func (m *Machine) quarantinePanic(text string) {
+// quarantineCall leaves a dead letter of what the step could not handle.
+func (m *Machine) quarantineCall(reason, detail string) {
 	c := &m.ctx
-	c.Quarantine("panic", text, -1)
+	c.Quarantine(reason, detail, -1)
 	c.Count("panics", c.call.String(), 1)
 	m.commit()
 }

@@ -49,8 +49,8 @@ type originAt struct {
 
 // originRow is an origin's row: under its offset (8, big-endian), id (16) | seq (8) | arrival (8).
 const (
-	originRow     Space = 'i'
-	originRowSize       = 32
+	originRow     = Space('i')
+	originRowSize = 32
 )
 
 func newOrigins() origins { return origins{seen: map[originID]seenOrigin{}, max: maxOrigins} }

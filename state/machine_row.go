@@ -73,6 +73,13 @@ func (e *rowEpoch) current(i int) bool {
 	return e.last[e.ops[i].Space][e.ops[i].Key] == i
 }
 
+// changed reports whether a row has a change that is not in the store.
+func (b *rowBuffer) changed(space Space, key string) bool {
+	_, now := b.now.last[space][key]
+	_, saving := b.saving.last[space][key]
+	return now || saving
+}
+
 // pending returns the last unsaved change of each row of a space with the prefix, in key order.
 func (b *rowBuffer) pending(space Space, prefix string) []RowOp {
 	var ops []RowOp

@@ -117,7 +117,7 @@ func (m *Machine) restore() error {
 	if err := m.restoreControl(); err != nil {
 		return err
 	}
-	if err := m.restoreOrigins(); err != nil {
+	if err := errors.Join(m.restoreOrigins(), m.restoreDays()); err != nil {
 		return err
 	}
 	return m.restoreTimers(p.Cursor)

@@ -40,8 +40,12 @@ type ShardOptions struct {
 	// caused it is durable (E4). It must not block, and must not keep the slice. nil: nothing is fed.
 	Feed       func([]RowOp)
 	FeedSpaces []Space
+	// Retention says which rows are deleted when they are old; of the others none is.
+	Retention []Retention
 	// Readers is how many goroutines read missing documents ahead; 0: 4.
 	Readers int
+	// Guard finds step calls that end the process; the shards of a process share it. nil: nobody does.
+	Guard *Guard
 	// Tuning of the Machine; see MachineOptions.
 	ClockEvery time.Duration
 	RoundTrip  bool
@@ -126,6 +130,9 @@ func machineOptions(o *ShardOptions) MachineOptions {
 		mo.Receivers = o.Log.Shards(log.Notices)
 	} else {
 		mo.Senders = o.Log.Shards(log.Events)
+	}
+	if o.Guard != nil {
+		mo.Condemned = o.Guard.Condemned(log.Partition{Stream: o.Stage, Shard: o.Shard})
 	}
 	return mo
 }

@@ -21,6 +21,7 @@ func (r *run) goLive(ctx context.Context) error {
 		}
 	}
 	r.isLive = true
+	r.m.guard = nil // what is to come will be marked when it is replayed
 	if r.opt.Live != nil {
 		r.opt.Live(View{r.m})
 	}

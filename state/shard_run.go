@@ -13,17 +13,14 @@ import (
 const (
 	// batchRecords is how many records are read, and their missing documents fetched, at once.
 	batchRecords = 1024
-	// replayInterval is the time between write-backs during the replay: kills that come faster than the
-	// replay ends must not stop it from getting on.
-	replayInterval = 250 * time.Millisecond
-	// busyPoll is how many records are applied between two looks at what the workers have answered.
-	busyPoll = 64
 	// idleDrain is how many entries of a write-back are encoded at once while there are no records.
 	idleDrain = 256
 	// maxAhead is how far a record may be ahead of the wall clock, in ms (E9).
 	maxAhead = 5 * 60 * 1000
 	// stopWithin bounds the last write-back at a clean stop.
 	stopWithin = 5 * time.Second
+	// minInterval is the shortest time between write-backs after starts that did not come through.
+	minInterval = 100 * time.Millisecond
 	// maxDirty bounds what a write-back may hold before its interval is over, in bytes.
 	maxDirty = 64 << 20
 )
@@ -31,11 +28,12 @@ const (
 // run is what one Run of a Shard needs besides the Shard.
 type run struct {
 	*Shard
-	reader  log.Reader
-	records worker[struct{}, readResult]
-	durable worker[log.Offset, error]
-	commits worker[commit, error]
-	flushes worker[log.Offset, error]
+	reader   log.Reader
+	records  worker[struct{}, readResult]
+	durable  worker[log.Offset, error]
+	commits  worker[commit, error]
+	flushes  worker[log.Offset, error]
+	expiries worker[expiry, expired]
 
 	startAt  log.Offset // of our own start record
 	isLive   bool
@@ -47,8 +45,13 @@ type run struct {
 	emitted  []log.Offset // by receiver: the end of what was appended there
 	marked   log.Offset   // position of the last write-back begun
 	markedAt time.Time
-	ends     []log.Offset // emitted at the mark
-	batch    *storeBatch  // of the write-back under way, until it is handed to commits
+	interval time.Duration // between write-backs
+	ends     []log.Offset  // emitted at the mark
+	batch    *storeBatch   // of the write-back under way, until it is handed to commits
+
+	rounds     []expiring // by Retention
+	round      int        // whose turn it is
+	lastExpiry time.Time
 
 	fetched []fetched // scratch of prefetch
 
@@ -79,9 +82,11 @@ func (s *Shard) Run(ctx context.Context) (err error) {
 		r.spaces[sp] = true
 	}
 	r.lastTick, r.lastRead, r.markedAt = time.Now(), time.Now(), time.Now()
+	r.guardReplay()
 	if r.reader, err = s.opt.Log.Read(s.part, s.m.Position()); err != nil {
 		return s.wrap("read", err)
 	}
+	r.rounds = make([]expiring, len(s.opt.Retention))
 	stop := r.startWorkers(ctx)
 	err = r.start()
 	for err == nil && ctx.Err() == nil {
@@ -92,6 +97,26 @@ func (s *Shard) Run(ctx context.Context) (err error) {
 	}
 	stop()
 	return errors.Join(err, r.reader.Close())
+}
+
+// guardReplay has the calls of the replay marked when earlier starts did not come through theirs, and
+// writes back the more often the more they were: however short a life, the next one begins further on.
+func (r *run) guardReplay() {
+	r.interval = r.opt.Interval
+	if r.opt.Guard == nil {
+		return
+	}
+	starts := r.opt.Guard.join(r.part)
+	if starts >= markFrom {
+		r.interval = min(r.interval, max(minInterval, r.interval>>min(starts-1, 16)))
+	}
+	if r.opt.Guard.marks() {
+		r.m.guard = r.opt.Guard
+	}
+	for _, c := range r.opt.Guard.Condemned(r.part) {
+		r.opt.Logger.Error("a step ended the process again and again: it is left out and quarantined",
+			"stage", r.opt.Stage.String(), "shard", r.opt.Shard, "record", c.Record, "call", c.N)
+	}
 }
 
 func (s *Shard) wrap(what string, err error) error {
@@ -114,7 +139,8 @@ func (r *run) startWorkers(ctx context.Context) (stop func()) {
 	})
 	r.durable.start(&wg, func(end log.Offset) error { return r.opt.Log.WaitDurable(saving, r.part, end) })
 	r.commits.start(&wg, func(c commit) error { return r.commit(saving, c) })
-	r.flushes.start(&wg, func(log.Offset) error { return r.opt.Store.flush(saving) })
+	r.flushes.start(&wg, func(pos log.Offset) error { return r.flush(saving, pos) })
+	r.expiries.start(&wg, r.opt.Store.expire)
 	return func() {
 		cancelRead()
 		cancelSave()
@@ -122,6 +148,7 @@ func (r *run) startWorkers(ctx context.Context) (stop func()) {
 		r.durable.stop()
 		r.commits.stop()
 		r.flushes.stop()
+		r.expiries.stop()
 		wg.Wait()
 	}
 }
@@ -183,20 +210,50 @@ func (r *run) wait(ctx context.Context, timer <-chan time.Time, records bool) er
 	case q := <-r.mailbox:
 		r.answer(q)
 	case err := <-r.durable.out:
-		r.durable.busy = false
-		if err != nil {
-			return r.wrap("wait for the log", err)
-		}
-		r.feed()
+		return r.durableTo(err)
 	case err := <-r.commits.out:
 		return r.committed(err)
 	case err := <-r.flushes.out:
 		return r.flushedTo(err)
+	case e := <-r.expiries.out:
+		return r.expired(e)
 	case <-r.opt.Log.Failed():
 		return r.wrap("log", r.opt.Log.Err())
 	case <-timer:
 	case <-ctx.Done():
 	}
+	return nil
+}
+
+// heed handles what the workers have to say by now: while there are always records nobody waits, and
+// write-backs must go on all the same.
+func (r *run) heed() error {
+	for {
+		var err error
+		select {
+		case e := <-r.durable.out:
+			err = r.durableTo(e)
+		case e := <-r.commits.out:
+			err = r.committed(e)
+		case e := <-r.flushes.out:
+			err = r.flushedTo(e)
+		case e := <-r.expiries.out:
+			err = r.expired(e)
+		default:
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (r *run) durableTo(err error) error {
+	r.durable.busy = false
+	if err != nil {
+		return r.wrap("wait for the log", err)
+	}
+	r.feed()
 	return nil
 }
 
@@ -212,11 +269,8 @@ func (r *run) consume(ctx context.Context, off log.Offset, recs []log.Record) er
 		return r.wrap("read documents", err)
 	}
 	for i := range recs {
-		if err := r.holdFuture(ctx, &recs[i]); err != nil {
+		if err := r.holdFuture(ctx, &recs[i]); err != nil || ctx.Err() != nil {
 			return err
-		}
-		if ctx.Err() != nil {
-			return nil
 		}
 		if err := r.apply(ctx, off+log.Offset(i), &recs[i]); err != nil {
 			return err
@@ -226,47 +280,13 @@ func (r *run) consume(ctx context.Context, off log.Offset, recs []log.Record) er
 			r.answer(q)
 		default:
 		}
-		if i%busyPoll == busyPoll-1 {
-			if err := r.heard(); err != nil {
-				return err
-			}
-		}
 	}
 	r.applied.set(r.m.Position())
 	r.feed()
-	if err := r.heard(); err != nil {
+	if err := r.heed(); err != nil {
 		return err
 	}
 	return r.housekeep()
-}
-
-// heard takes in what the workers have answered, without waiting. A shard with a backlog never waits, and
-// its write-backs must go on all the same: a kill during a long replay costs no more than any other.
-func (r *run) heard() error {
-	select {
-	case err := <-r.commits.out:
-		if err := r.committed(err); err != nil {
-			return err
-		}
-	default:
-	}
-	select {
-	case err := <-r.flushes.out:
-		if err := r.flushedTo(err); err != nil {
-			return err
-		}
-	default:
-	}
-	select {
-	case err := <-r.durable.out:
-		r.durable.busy = false
-		if err != nil {
-			return r.wrap("wait for the log", err)
-		}
-		r.feed()
-	default:
-	}
-	return r.writeBack()
 }
 
 // apply applies a record and appends what it handed over, in order.

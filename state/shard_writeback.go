@@ -14,6 +14,7 @@ func (r *run) housekeep() error {
 	if err := r.tick(); err != nil {
 		return err
 	}
+	r.expire()
 	return r.writeBack()
 }
 
@@ -25,11 +26,7 @@ func (r *run) writeBack() error {
 	if r.commits.busy || r.flushes.busy || r.m.Position() == r.marked {
 		return nil
 	}
-	interval := r.opt.Interval
-	if !r.isLive {
-		interval = min(interval, replayInterval)
-	}
-	if time.Since(r.markedAt) < interval && !r.pressed() {
+	if time.Since(r.markedAt) < r.interval && !r.pressed() {
 		return nil
 	}
 	return r.mark()
@@ -92,6 +89,18 @@ func (r *run) committed(err error) error {
 	return nil
 }
 
+// flush puts everything committed on disk, which is up to pos, and tells the guard when that is beyond
+// the replay.
+func (r *run) flush(ctx context.Context, pos log.Offset) error {
+	if err := r.opt.Store.flush(ctx); err != nil {
+		return err
+	}
+	if g := r.opt.Guard; g != nil && pos > r.startAt {
+		return g.through(r.part, pos)
+	}
+	return nil
+}
+
 // flushedTo lets go of the log below the position whose flush, begun after its commit, has ended (E4).
 func (r *run) flushedTo(err error) error {
 	r.flushes.busy = false
@@ -99,6 +108,9 @@ func (r *run) flushedTo(err error) error {
 		return r.wrap("write-back", err)
 	}
 	r.flushed.Store(int64(r.marked))
+	if r.marked > r.startAt {
+		r.interval = r.opt.Interval
+	}
 	r.opt.Log.Trim(r.part, r.marked)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -33,6 +34,7 @@ type StoreOptions struct {
 type Store struct {
 	db         *pebble.DB
 	generation uint64
+	writing    sync.Mutex // held by whoever writes
 }
 
 var (
@@ -193,8 +195,15 @@ func (s *Store) newBatch(size int64) storeBatch {
 
 // commit makes the batch what reads see. It is on disk after a flush begun afterwards.
 func (s *Store) commit(b storeBatch) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return s.apply(b)
+}
+
+// apply commits and closes a batch; writing is held.
+func (s *Store) apply(b storeBatch) error {
 	if err := s.db.Apply(b.b, pebble.NoSync); err != nil {
-		return fmt.Errorf("state: commit write-back: %w", err)
+		return fmt.Errorf("state: commit: %w", err)
 	}
 	return b.b.Close()
 }

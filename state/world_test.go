@@ -30,6 +30,7 @@ type world struct {
 	fs     *vfs.MemFS
 	now    *atomic.Int64
 	memory int64
+	guard  *state.Guard
 	shards []*runningShard
 }
 
@@ -76,6 +77,10 @@ func storeDir(p log.Partition) string { return fmt.Sprintf("/store/%s-%d", p.Str
 func (w *world) open() {
 	w.t.Helper()
 	w.shards = nil
+	var err error
+	if w.guard, err = state.OpenGuard(w.fs, "/", w.log.ID()); err != nil {
+		w.t.Fatal(err)
+	}
 	for _, p := range w.parts() {
 		store, err := state.OpenStore(state.StoreOptions{Dir: storeDir(p), FS: w.fs, Cache: 1 << 20})
 		if err != nil {
@@ -87,7 +92,7 @@ func (w *world) open() {
 			Now: w.now.Load, Memory: w.memory, Interval: time.Millisecond, TickEvery: time.Millisecond, RoundTrip: true,
 			Live:       func(v state.View) { w.onLive(r, v) },
 			Feed:       func(ops []state.RowOp) { w.onFeed(r, ops) },
-			FeedSpaces: []state.Space{state.RowOutbox},
+			FeedSpaces: []state.Space{state.RowOutbox}, Guard: w.guard,
 		})
 		if err != nil {
 			w.t.Fatalf("shard %v: %v", p, err)
@@ -150,6 +155,12 @@ func (w *world) stop() {
 		if err := r.store.Close(); err != nil {
 			w.t.Error(err)
 		}
+		if c := w.guard.Condemned(r.part); len(c) > 0 {
+			w.t.Errorf("shard %v: calls %v are condemned, no step ended a process (E17)", r.part, c)
+		}
+	}
+	if err := w.guard.Close(); err != nil {
+		w.t.Error(err)
 	}
 }
 

@@ -2,6 +2,7 @@ package strictyaml
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -98,14 +99,14 @@ func (f *file) textColumn(t *token.Token, text string) int {
 	if t == nil || t.Position.Line < 1 || t.Position.Line > len(f.lines) {
 		return 0
 	}
-	line := []rune(f.lines[t.Position.Line-1])
+	line, chars := f.characters(t.Position.Line), []rune(text)
 	at := t.Position.Column - 1
 	if t.Type == token.SingleQuoteType || t.Type == token.DoubleQuoteType {
 		at++
 	}
 	// The parser's column is off by one or two here and there.
 	for _, d := range [...]int{0, -1, 1, -2, 2} {
-		if k := at + d; text != "" && k >= 0 && k < len(line) && strings.HasPrefix(string(line[k:]), text) {
+		if k := at + d; len(chars) > 0 && k >= 0 && k+len(chars) <= len(line) && slices.Equal(line[k:k+len(chars)], chars) {
 			return k + 1
 		}
 	}

@@ -102,11 +102,22 @@ func (n *Node) within(line, col int) (fileLine, fileCol int, ok bool) {
 type file struct {
 	name, text string
 	lines      []string
+	decoded    [][]rune // lines as characters, filled as they are asked for
 }
 
 // newFile takes a text as editors of all systems leave it: a byte order mark and carriage returns do not
 // count.
 func newFile(name, text string) *file {
 	text = strings.ReplaceAll(strings.TrimPrefix(text, "\ufeff"), "\r\n", "\n")
-	return &file{name: name, text: text, lines: strings.Split(text, "\n")}
+	lines := strings.Split(text, "\n")
+	return &file{name: name, text: text, lines: lines, decoded: make([][]rune, len(lines))}
+}
+
+// characters are those of a line, from 1. A file may be one long line with a hundred thousand values: it is
+// decoded once.
+func (f *file) characters(line int) []rune {
+	if f.decoded[line-1] == nil {
+		f.decoded[line-1] = []rune(f.lines[line-1])
+	}
+	return f.decoded[line-1]
 }

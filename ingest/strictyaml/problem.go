@@ -44,10 +44,10 @@ const maxExcerpt = 160
 
 // excerpt is the part of a long line around a column, and the column in it.
 func excerpt(line string, column int) (string, int) {
-	if len(line) <= maxExcerpt {
+	runes := []rune(line)
+	if len(runes) <= maxExcerpt {
 		return line, column
 	}
-	runes := []rune(line)
 	from := max(0, min(column-maxExcerpt/2, len(runes)-maxExcerpt))
 	to := min(len(runes), from+maxExcerpt)
 	out := slices.Clone(runes[from:to])

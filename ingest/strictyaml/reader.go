@@ -44,22 +44,11 @@ func (r *Reader) Within(n *Node, line, column int, what, message, expected strin
 func (r *Reader) note(f *file, line, col int, message, expected string) *Problem {
 	p := Problem{File: f.name, Message: message, Expected: expected}
 	if line >= 1 && line <= len(f.lines) {
-		p.Text = strings.Map(printable, f.lines[line-1])
-		p.Line, p.Column = line, max(1, min(col, utf8.RuneCountInString(p.Text)+1))
+		p.Line, p.Column, p.Text = line, max(1, min(col, len(f.characters(line))+1)), f.lines[line-1]
 	}
 	r.Problems = append(r.Problems, p)
 	return &r.Problems[len(r.Problems)-1]
 }
-
-// printable keeps what a terminal would obey out of messages, a character for a character.
-func printable(c rune) rune {
-	if isControl(c) {
-		return utf8.RuneError
-	}
-	return c
-}
-
-func isControl(c rune) bool { return unicode.IsControl(c) && c != '\t' && c != '\n' }
 
 // Parse reads the text of a file, whose name stands in problems. It returns nil when the file holds nothing
 // and when it cannot be read at all, which is then among the problems.
@@ -74,7 +63,7 @@ func (r *Reader) Parse(name, text string) (root *Node) {
 	if !r.plain(f) {
 		return nil
 	}
-	tokens := lexer.Tokenize(f.text)
+	tokens := lexer.Tokenize(f.text + "\n") // without an end of the line, the lexer drops a tag at the end
 	if t, message, expected := refuse(tokens); t != nil {
 		r.note(f, t.Position.Line, t.Position.Column, message, expected)
 		return nil
@@ -109,19 +98,30 @@ func (r *Reader) plain(f *file) bool {
 		col := 0
 		for at, c := range line {
 			col++
-			if c == utf8.RuneError {
-				if _, n := utf8.DecodeRuneInString(line[at:]); n == 1 {
-					r.note(f, i+1, col, fmt.Sprintf("the byte %#02x is no UTF-8", line[at]), "text in UTF-8")
-					return false
-				}
-			}
-			if isControl(c) {
-				r.note(f, i+1, col, fmt.Sprintf("the control character %U", c), "text")
+			_, size := utf8.DecodeRuneInString(line[at:])
+			switch {
+			case c == utf8.RuneError && size == 1:
+				r.note(f, i+1, col, fmt.Sprintf("the byte %#02x is no UTF-8", line[at]), "text in UTF-8").Text = printable(line)
+				return false
+			case isControl(c):
+				r.note(f, i+1, col, fmt.Sprintf("the control character %U", c), "text").Text = printable(line)
 				return false
 			}
 		}
 	}
 	return true
+}
+
+func isControl(c rune) bool { return unicode.IsControl(c) && c != '\t' }
+
+// printable keeps what a terminal would obey out of a message, a character for a character.
+func printable(line string) string {
+	return strings.Map(func(c rune) rune {
+		if isControl(c) {
+			return utf8.RuneError
+		}
+		return c
+	}, line)
 }
 
 // syntax notes what the YAML parser refused.

@@ -52,7 +52,7 @@ func refused(t token.Type) (message, expected string) {
 	case token.MappingKeyType:
 		return "keys marked with ? are not allowed", "key: value"
 	case token.DirectiveType:
-		return "directives are not allowed", "maps and lists"
+		return "directives are not allowed", fmt.Sprintf(plain, "%")
 	}
 	return "", ""
 }

@@ -27,7 +27,7 @@ func lowerBool(n *node) truth {
 		x := lowerBool(n.args[0])
 		return func(f *Frame) Tri { return x(f).Not() }
 	case opCond:
-		return lowerBoolChoice(n)
+		return lowerChoice(n.args[0], lowerBool(n.args[1]), lowerBool(n.args[2]), Unknown)
 	case opEqual, opNotEqual, opLess, opLessEqual, opGreater, opGreaterEqual:
 		return lowerComparison(n)
 	case opInList, opInSet:
@@ -97,16 +97,17 @@ func lowerOr(terms []truth) truth {
 	}
 }
 
-func lowerBoolChoice(n *node) truth {
-	c, x, y := lowerBool(n.args[0]), lowerBool(n.args[1]), lowerBool(n.args[2])
-	return func(f *Frame) Tri {
-		switch c(f) {
+// lowerChoice lowers c ? x : y; an unknown c makes it unknown, whatever that is for the type of x and y.
+func lowerChoice[T any](c *node, x, y func(*Frame) T, unknown T) func(*Frame) T {
+	test := lowerBool(c)
+	return func(f *Frame) T {
+		switch test(f) {
 		case True:
 			return x(f)
 		case False:
 			return y(f)
 		default:
-			return Unknown
+			return unknown
 		}
 	}
 }

@@ -33,7 +33,7 @@ func lowerNumber(n *node) number {
 	case opDaysSince:
 		return func(f *Frame) float64 { return f.DaysSince[slot] }
 	case opCond:
-		return lowerNumberChoice(n)
+		return lowerChoice(n.args[0], lowerNumber(n.args[1]), lowerNumber(n.args[2]), math.NaN())
 	case opNegate:
 		x := lowerNumber(n.args[0])
 		return func(f *Frame) float64 { return -x(f) }
@@ -74,19 +74,5 @@ func lowerAge(n *node) number {
 			return math.NaN()
 		}
 		return float64(f.Now-s.At) / 1000
-	}
-}
-
-func lowerNumberChoice(n *node) number {
-	c, x, y := lowerBool(n.args[0]), lowerNumber(n.args[1]), lowerNumber(n.args[2])
-	return func(f *Frame) float64 {
-		switch c(f) {
-		case True:
-			return x(f)
-		case False:
-			return y(f)
-		default:
-			return math.NaN()
-		}
 	}
 }

@@ -12,17 +12,7 @@ func lowerValue(n *node) value {
 		i := n.slot
 		return func(f *Frame) *Fact { return &f.Facts[i] }
 	}
-	c, x, y := lowerBool(n.args[0]), lowerValue(n.args[1]), lowerValue(n.args[2])
-	return func(f *Frame) *Fact {
-		switch c(f) {
-		case True:
-			return x(f)
-		case False:
-			return y(f)
-		default:
-			return nil
-		}
-	}
+	return lowerChoice(n.args[0], lowerValue(n.args[1]), lowerValue(n.args[2]), nil)
 }
 
 // lowerValueComparison compares texts and facts. Different types, and types that do not compare, are

@@ -319,7 +319,7 @@ func TestUsedFleet(t *testing.T) {
 		inService, _ := Zone{}.Today(c.now-rng.Int64N(16*365)*dayMS, 540)
 		km, profileFirst := Metres(10+rng.Float64()*199_990), rng.IntN(2) == 0
 		for i := range 2 {
-			cause := NoCause
+			var cause Cause
 			if profileFirst == (i == 0) {
 				c.plan, c.inService, cause = p, inService, CauseProfile
 			} else {

@@ -1,6 +1,10 @@
 package plan
 
-import "time"
+import (
+	"time"
+
+	"github.com/milepost-io/milepost/ingest/civil"
+)
 
 // Zone is an IANA zone.
 type Zone struct{ loc *time.Location }
@@ -23,7 +27,7 @@ func (z Zone) local(sec int64) int64 {
 
 // DayOf is the local calendar day of an instant (Unix ms).
 func (z Zone) DayOf(ms int64) Day {
-	return Day(floorDiv(z.local(floorDiv(ms, 1000)), daySec))
+	return Day(civil.FloorDiv(z.local(civil.FloorDiv(ms, 1000)), daySec))
 }
 
 // Start is the first instant (Unix ms) at which the local clock shows minute (after midnight) of day or
@@ -68,11 +72,3 @@ func (z Zone) Today(ms int64, minute int) (today Day, until int64) {
 }
 
 const daySec int64 = 86_400
-
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
-}

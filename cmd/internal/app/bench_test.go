@@ -5,7 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"runtime/pprof"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -120,9 +120,10 @@ func newLoad(c *Core) *load {
 
 // enrol makes the fleet known: a profile and a first odometer for each car.
 func (l *load) enrol(b *testing.B) {
+	bought := time.Now().AddDate(0, -2, 0).Format(time.DateOnly) // nothing is due yet
 	for i := range benchCars {
 		vin := l.filler.VIN(i)
-		profile := fmt.Appendf(nil, `{"type":"vehicle","vin":%q,"profile":{"owner":"o%d","powertrain":"ice","in_service":"2024-03-01","timezone":"Asia/Shanghai"}}`, vin, i)
+		profile := fmt.Appendf(nil, `{"type":"vehicle","vin":%q,"profile":{"owner":"o%d","powertrain":"ice","in_service":%q,"timezone":"Asia/Shanghai"}}`, vin, i, bought)
 		_, first := l.filler.Of(i, l.c.clock.Now())
 		for _, payload := range [][]byte{profile, first} {
 			l.recs = append(l.recs, benchRecord(vin, append([]byte(nil), payload...)))
@@ -202,7 +203,7 @@ func (l *load) follow(b *testing.B) {
 	}
 }
 
-// settle waits until all that was sent has been applied and acknowledged.
+// settle waits until all that was sent has been applied and acknowledged, and all messages delivered.
 func (l *load) settle(b *testing.B) {
 	l.flush(b)
 	if err := l.c.WaitApplied(b.Context()); err != nil {
@@ -216,6 +217,16 @@ func (l *load) settle(b *testing.B) {
 	}
 	if n := l.acked.failed.Load(); n > 0 {
 		b.Fatalf("%d batches failed", n)
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for quiet := 0; quiet < 3; quiet++ { // rows reach the dispatcher a moment after they are durable
+		<-tick.C
+		for _, s := range l.c.disp.Status() {
+			if s.Pending+s.InFlight > 0 {
+				quiet = -1
+			}
+		}
 	}
 }
 
@@ -237,13 +248,9 @@ func BenchmarkPath(b *testing.B) {
 	l.enrol(b)
 	before := c.outcomes(b)
 	owners.n.Store(0)
+	runtime.GC()
 	b.ReportAllocs()
 	start, cpu := time.Now(), cpuTime(b)
-	if f := os.Getenv("PROF"); f != "" {
-		w, _ := os.Create(f)
-		pprof.StartCPUProfile(w)
-		defer pprof.StopCPUProfile()
-	}
 	for b.Loop() {
 		l.next(b)
 	}

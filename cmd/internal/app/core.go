@@ -25,6 +25,8 @@ type CoreOptions struct {
 	// Keep and MaxBytes are the journal's retention.
 	Keep     time.Duration
 	MaxBytes int64
+	// KeepTimeline and KeepDead are how long timelines and dead letters are kept; 0: for ever.
+	KeepTimeline, KeepDead time.Duration
 	// Memory bounds the documents of all shards, in bytes; 0: without bound. Cache is one store's memory
 	// for blocks and memtables; 0: 32 MiB.
 	Memory, Cache int64

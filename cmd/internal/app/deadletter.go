@@ -72,6 +72,16 @@ func deadLetterOf(p log.Partition, key string, value []byte) (DeadLetter, error)
 	return out, nil
 }
 
+// deadMade is when a message was given up; false for a quarantined input, whose row the engine dates.
+func deadMade(key string, value []byte) (at int64, ok bool) {
+	if !strings.HasPrefix(key, notify.DeadPrefix) {
+		return 0, false
+	}
+	var m notify.DeadLetter
+	err := json.Unmarshal(value, &m)
+	return m.At, err == nil
+}
+
 // deadLettersOf lists the dead letters of one shard whose row key is above after.
 func deadLettersOf(v state.View, p log.Partition, after string, limit int) ([]DeadLetter, error) {
 	var out []DeadLetter
@@ -145,18 +155,25 @@ func (e *Engine) deadRow(ctx context.Context, id string) (p log.Partition, key s
 	if s == nil {
 		return p, key, nil, fmt.Errorf("dead letter %q: %w", id, ErrUnknown)
 	}
-	err = e.view(ctx, s, func(v state.View) error {
-		return v.Rows(state.RowDead, key, func(k string, b []byte) bool {
-			if k == key {
-				value = append([]byte{}, b...)
-			}
-			return k < key
-		})
+	err = e.view(ctx, s, func(v state.View) (err error) {
+		value, err = deadValue(v, id, key)
+		return err
+	})
+	return p, key, value, err
+}
+
+// deadValue is a copy of the value of a dead letter's row.
+func deadValue(v state.View, id, key string) (value []byte, err error) {
+	err = v.Rows(state.RowDead, key, func(k string, b []byte) bool {
+		if k == key {
+			value = append([]byte{}, b...)
+		}
+		return k < key
 	})
 	if err == nil && value == nil {
 		err = fmt.Errorf("dead letter %q: %w", id, ErrUnknown)
 	}
-	return p, key, value, err
+	return value, err
 }
 
 // DeadLetter implements Admin.

@@ -78,6 +78,7 @@ func (e *Engine) open() error {
 	err = e.openCore(CoreOptions{
 		Data: e.cfg.Data, Shards: journal.Shards{Events: e.cfg.Shards, Notices: e.cfg.Shards},
 		Keep: time.Duration(e.cfg.Journal.Keep), MaxBytes: int64(e.cfg.Journal.Max), Memory: int64(e.cfg.Memory),
+		KeepTimeline: time.Duration(e.cfg.Retention.Timeline), KeepDead: time.Duration(e.cfg.Retention.Deadletter),
 		WriteBack: time.Duration(e.cfg.WriteBack), Tick: e.opt.Tick, Build: e.opt.Build, Clock: e.opt.Clock,
 		Dispatcher: notify.DispatcherOptions{Channels: channels}, Logger: e.log,
 	})

@@ -37,7 +37,7 @@ func startEngine(t *testing.T, extra string) *testEngine {
 	ctx, cancel := context.WithCancel(context.Background())
 	started, ended := make(chan app.Addresses, 1), make(chan error, 1)
 	go func() {
-		ended <- app.Run(ctx, cfg, app.Options{Logger: zerolog.New(e.logs), Build: "test", Started: func(a app.Addresses) { started <- a }})
+		ended <- app.Run(ctx, cfg, app.Options{Logger: zerolog.New(zerolog.SyncWriter(e.logs)), Build: "test", Started: func(a app.Addresses) { started <- a }})
 	}()
 	t.Cleanup(func() {
 		cancel()

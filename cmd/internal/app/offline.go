@@ -53,6 +53,10 @@ func OpenOffline(cfg *config.Config) (*Offline, error) {
 // open opens the stores and applies what the journal has beyond them: after a kill that is everything
 // acknowledged in the last seconds.
 func (o *Offline) open(arch *journal.Archive) error {
+	guard, err := state.ReadGuard(nil, o.cfg.Data, arch.ID())
+	if err != nil {
+		return err
+	}
 	for _, p := range o.parts {
 		events, notices, err := replay.NewSteps(nil)
 		if err != nil {
@@ -62,6 +66,7 @@ func (o *Offline) open(arch *journal.Archive) error {
 		if p.Stream == log.Notices {
 			m.Step, m.Senders = notices, o.count.Events
 		}
+		m.Condemned = guard.Condemned(p)
 		s, err := state.OpenOffline(state.StoreOptions{Dir: StoreDir(o.cfg.Data, p)}, m)
 		if err != nil {
 			return fmt.Errorf("%w: is the engine still running? Then ask it without --offline", err)
@@ -220,15 +225,7 @@ func (o *Offline) deadRow(id string) (p log.Partition, key string, value []byte,
 	if s == nil {
 		return p, key, nil, fmt.Errorf("dead letter %q: %w", id, ErrUnknown)
 	}
-	err = s.Rows(state.RowDead, key, func(k string, b []byte) bool {
-		if k == key {
-			value = append([]byte{}, b...)
-		}
-		return k < key
-	})
-	if err == nil && value == nil {
-		err = fmt.Errorf("dead letter %q: %w", id, ErrUnknown)
-	}
+	value, err = deadValue(s.View, id, key)
 	return p, key, value, err
 }
 

@@ -48,6 +48,11 @@ func partitions(events, notices int) []log.Partition {
 func (c *Core) openShards() error {
 	logger := slog.New(zerolog.NewSlogHandler(c.log))
 	parts := c.parts()
+	guard, err := state.OpenGuard(c.opt.FS, c.opt.Data, c.journal.ID())
+	if err != nil {
+		return err
+	}
+	c.closers = append(c.closers, guard.Close)
 	for _, p := range parts {
 		store, err := state.OpenStore(state.StoreOptions{Dir: StoreDir(c.opt.Data, p), FS: c.opt.FS, Cache: cmp.Or(c.opt.Cache, storeCache), Logger: logger})
 		if err != nil {
@@ -62,7 +67,7 @@ func (c *Core) openShards() error {
 			Log: c.journal, Store: store, Step: events, Stage: p.Stream, Shard: p.Shard, Now: c.clock.Now, Build: c.opt.Build,
 			Memory: c.opt.Memory / int64(len(parts)), Interval: c.opt.WriteBack, TickEvery: c.opt.Tick, IdleTickEvery: c.opt.IdleTick,
 			Hurry: c.read.Waiting, Logger: logger.With("shard", fmt.Sprintf("%s-%d", p.Stream, p.Shard)),
-			Live: c.loadRows, Feed: c.feed, FeedSpaces: fedSpaces(),
+			Guard: guard, Retention: c.retention(), Live: c.loadRows, Feed: c.feed, FeedSpaces: fedSpaces(),
 		}
 		if p.Stream == log.Notices {
 			o.Step = notices
@@ -74,6 +79,17 @@ func (c *Core) openShards() error {
 		c.shards = append(c.shards, &shard{Shard: s, part: p, store: store})
 	}
 	return nil
+}
+
+// retention says which rows go when they are old: what is to be sent or shown as open goes by itself.
+func (c *Core) retention() (rs []state.Retention) {
+	if keep := c.opt.KeepTimeline; keep > 0 {
+		rs = append(rs, state.Retention{Space: state.RowTimeline, Keep: keep})
+	}
+	if keep := c.opt.KeepDead; keep > 0 {
+		rs = append(rs, state.Retention{Space: state.RowDead, Keep: keep, Made: deadMade})
+	}
+	return rs
 }
 
 func (c *Core) runShards(ctx context.Context) error {

@@ -62,7 +62,7 @@ func (s *session) demoKill(ctx context.Context, f demoFlags, d *demoSetup, recv 
 // unlessStopped is the error, or nil when it came of Ctrl-C.
 func unlessStopped(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // the demo was told to stop
 	}
 	return err
 }

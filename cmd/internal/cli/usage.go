@@ -23,7 +23,7 @@ func laterCommand(name string) bool {
 func unknownCommand(root *cobra.Command, args []string) error {
 	c, rest, err := root.Find(args)
 	if err != nil || !c.HasSubCommands() || len(rest) == 0 || strings.HasPrefix(rest[0], "-") || strings.HasPrefix(rest[0], "__") {
-		return nil
+		return nil //nolint:nilerr // the error of a root without such a command is told by the command itself
 	}
 	name := rest[0]
 	if c == root && laterCommand(name) {

@@ -65,9 +65,8 @@ type Journal struct {
 
 // Retention is how long what was stored stays.
 type Retention struct {
-	Timeline   Duration `key:"timeline" default:"400d" doc:"vehicle timelines"`
-	Services   Duration `key:"services" default:"10y" doc:"service history"`
-	Deadletter Duration `key:"deadletter" default:"30d" doc:"dead letters"`
+	Timeline   Duration `key:"timeline" default:"400d" doc:"how long vehicle timelines are kept, in whole days"`
+	Deadletter Duration `key:"deadletter" default:"30d" doc:"how long dead letters are kept, in whole days"`
 }
 
 // Policy may also stand in a file of the rules folder; each key stands once.
@@ -103,7 +102,7 @@ type Webhook struct {
 // later are keys of PRODUCT that a coming version reads: refused by name, not as unknown.
 func later(path string) bool {
 	switch path {
-	case "kafka", "mqtt.connect", "mqtt.users_file", "mqtt.tls", "http.tls", "notify.kafka", "disk_reserve", "vehicle_defaults", "policy.quiet_hours", "policy.caps", "policy.inhibit", "policy.escalate", "policy.back_off", "segments":
+	case "kafka", "mqtt.connect", "mqtt.users_file", "mqtt.tls", "http.tls", "notify.kafka", "disk_reserve", "vehicle_defaults", "policy.quiet_hours", "policy.caps", "policy.inhibit", "policy.escalate", "policy.back_off", "retention.services", "segments":
 		return true
 	}
 	return false
@@ -137,6 +136,14 @@ func (c *Config) check() []string {
 	}
 	if c.Memory < 16<<20 {
 		add("memory: %v is below 16MiB", c.Memory)
+	}
+	for _, r := range []struct {
+		key  string
+		keep Duration
+	}{{"timeline", c.Retention.Timeline}, {"deadletter", c.Retention.Deadletter}} {
+		if r.keep < Duration(24*time.Hour) {
+			add("retention.%s: %v is below 1d", r.key, r.keep)
+		}
 	}
 	loopback := func(key, addr string) {
 		if addr == "" {

@@ -54,6 +54,8 @@ func TestMistakes(t *testing.T) {
 			"        expected one of listen, topics\n        did you mean \"listen\"?"},
 		{"later", "kafka: {brokers: [x]}", `f.yaml:1:1: "kafka" is not in this version`},
 		{"later below", "http:\n  tls: {}", `f.yaml:2:3: "tls" is not in this version`},
+		{"later, nested", "retention: {services: 5y}", `"services" is not in this version`},
+		{"short retention", "retention: {timeline: 12h}", `retention.timeline: 12h0m0s is below 1d`},
 		{"off loopback", `http: {listen: "0.0.0.0:8080"}`, `f.yaml:1:16: http.listen: "0.0.0.0:8080" is not a loopback address`},
 		{"checked, not in the file", "notify: {webhooks: [{name: a, url: 'https://x/'}]}", "f.yaml:1:21: notify.webhooks[0].secret_file: missing"},
 		{"duration", "journal: {keep: 7days}", "f.yaml:1:17: journal.keep is \"7days\"\n    1 | journal: {keep: 7days}\n      |                 ^\n" +

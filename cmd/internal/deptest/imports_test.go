@@ -40,6 +40,7 @@ var rules = []rule{
 	{from: "", except: []string{"cmd"}, deny: "./cmd", why: "nobody imports cmd: it wires what must stand without it"},
 
 	{from: "", except: []string{"state"}, deny: "github.com/cockroachdb/pebble", direct: true, why: "the store is known to state alone, so that it can be replaced"},
+	{from: "", except: []string{"ingest/strictyaml", "cmd/internal/sim/oracle"}, deny: "github.com/goccy/go-yaml", direct: true, why: "files are read strictly, and their mistakes told alike, by ingest/strictyaml"},
 	{from: "ingest", deny: "github.com/cockroachdb/pebble", why: "the store is known to state alone"},
 	{from: "", except: []string{"ingest/mqtt"}, deny: "github.com/eclipse/paho.mqtt.golang", direct: true, why: "the MQTT client is known to ingest/mqtt alone"},
 	{from: "", except: []string{"ingest/broker"}, deny: "github.com/mochi-mqtt/server", direct: true, why: "the embedded broker's library is known to ingest/broker alone"},

@@ -1,6 +1,8 @@
 package replay
 
 import (
+	"bytes"
+	"container/heap"
 	"context"
 	"errors"
 	"io"
@@ -52,12 +54,14 @@ func Feed(ctx context.Context, r *Replay, input string, progress func(int)) (int
 	}
 }
 
-// feedJournal reads the events of a kept journal; what the engine itself appended is not input.
+// feedJournal reads the events of a kept journal, in the order of their arrival; what the engine itself
+// appended is not input.
 func feedJournal(dir string, take func(*ingest.Record) error) error {
 	a, err := journal.OpenReadOnly(nil, filepath.Join(dir, "journal"))
 	if err != nil {
 		return err
 	}
+	var window arrivals
 	for e, err := range a.All() {
 		if err != nil {
 			return err
@@ -66,13 +70,62 @@ func feedJournal(dir string, take func(*ingest.Record) error) error {
 		if rec.Kind != log.Event {
 			continue
 		}
-		err = take(&ingest.Record{
-			Key: rec.Key, Party: e.Partition.Stream == log.Notices, Types: ingest.Types(rec.Types), Oversize: rec.Oversize, Arrival: rec.Arrival,
-			Source: string(rec.Source), Topic: string(rec.Topic), Origin: string(rec.Origin), Seq: rec.Seq, Codec: string(rec.Codec), Payload: rec.Payload,
+		window.add(ingest.Record{
+			Key: bytes.Clone(rec.Key), Party: e.Partition.Stream == log.Notices, Types: ingest.Types(rec.Types), Oversize: rec.Oversize,
+			Arrival: rec.Arrival, Source: string(rec.Source), Topic: string(rec.Topic), Origin: string(rec.Origin), Seq: rec.Seq,
+			Codec: string(rec.Codec), Payload: bytes.Clone(rec.Payload),
 		})
-		if err != nil {
+		for len(window.recs) > reorder {
+			if err := take(window.first()); err != nil {
+				return err
+			}
+		}
+	}
+	for len(window.recs) > 0 {
+		if err := take(window.first()); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// reorder is how many records are held back: more than one group of the journal holds, within which
+// partitions follow each other whatever the arrival of their records.
+const reorder = 1 << 15
+
+// arrivals is a heap of records by arrival, then by their order in the journal.
+type arrivals struct {
+	recs []arrived
+	n    uint64
+}
+
+type arrived struct {
+	ingest.Record
+	n uint64
+}
+
+func (h *arrivals) add(r ingest.Record) {
+	h.n++
+	heap.Push(h, arrived{r, h.n})
+}
+
+func (h *arrivals) first() *ingest.Record {
+	r := heap.Pop(h).(arrived)
+	return &r.Record
+}
+
+// Len, Less, Swap, Push and Pop implement heap.Interface.
+func (h *arrivals) Len() int { return len(h.recs) }
+func (h *arrivals) Less(i, j int) bool {
+	a, b := &h.recs[i], &h.recs[j]
+	return a.Arrival < b.Arrival || a.Arrival == b.Arrival && a.n < b.n
+}
+func (h *arrivals) Swap(i, j int) { h.recs[i], h.recs[j] = h.recs[j], h.recs[i] }
+func (h *arrivals) Push(x any)    { h.recs = append(h.recs, x.(arrived)) }
+func (h *arrivals) Pop() any {
+	last := len(h.recs) - 1
+	x := h.recs[last]
+	h.recs[last] = arrived{}
+	h.recs = h.recs[:last]
+	return x
 }

@@ -57,15 +57,14 @@ type generator struct {
 
 // car is what a virtual vehicle would say.
 type car struct {
-	vin      string
-	km       float64
-	hours    float64
-	seq      int
-	boot     int
-	sent     []string
-	lastTime time.Time
-	style    int
-	raw      float64 // added to what the instrument shows
+	vin   string
+	km    float64
+	hours float64
+	seq   int
+	boot  int
+	sent  []string
+	style int
+	raw   float64 // added to what the instrument shows
 }
 
 func (g *generator) chance(n int) bool { return g.IntN(n) == 0 }
@@ -141,7 +140,7 @@ func (g *generator) clock() time.Time {
 	case n == 38:
 		return g.now.Add(-7168*24*time.Hour + pick(g, 0, time.Hour, -24*time.Hour, 25*time.Hour))
 	}
-	return g.now.Add(-pick(g, 29, 30, 31, time.Duration(40)) * 24 * time.Hour)
+	return g.now.AddDate(0, 0, -pick(g, 29, 30, 31, 40))
 }
 
 func (g *generator) telemetry(c *car) {

@@ -1,34 +1,29 @@
 package sim
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"testing"
-
-	"github.com/milepost-io/milepost/cmd/internal/sim/oracle"
 )
 
-func TestPeek(t *testing.T) {
-	name := os.Getenv("PEEK")
-	text, err := os.ReadFile(name)
-	if err != nil {
-		t.Skip(err)
+var scenario = flag.String("scenario", "", "a scenario file to run through both sides and show, with TestScenario -v")
+
+// TestScenario shows what both sides make of one file: go test -run TestScenario -v -scenario FILE.
+func TestScenario(t *testing.T) {
+	if *scenario == "" {
+		t.Skip("no -scenario")
 	}
-	s, err := Parse(name, string(text))
+	cat := catalogue(t)
+	s := load(t, *scenario)
+	d, err := Compare(s, cat, Shards{1, 1}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines, out, err := Engine(s, Shards{1, 1}, false)
-	fmt.Println(out, err)
-	for _, l := range lines {
-		fmt.Println("E", Brief(l), l.ID, l.Alert, l.Joined)
+	if d == nil {
+		d = &Difference{What: "no difference"}
 	}
-	cat, _ := os.ReadFile("../../../ingest/signals.yaml")
-	res, err := oracle.Run(oracle.Input{Files: s.Files, Catalogue: cat, Zone: s.Zone, Lines: s.Lines, Until: s.Until, Reloads: s.Reloads})
-	fmt.Println(res.Outcomes, err)
-	for _, l := range res.Lines {
-		fmt.Println("O", Brief(l), l.ID, l.Joined)
-	}
+	t.Log(Show(s, d, cat))
 }
 
 // TestRandom compares hostile scenarios from seeds, on 1, 2 and 4 machines of each stage.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/milepost-io/milepost/state/internal/wire"
 	"github.com/milepost-io/milepost/state/log"
 )
 
@@ -170,7 +171,7 @@ func (s *scanner) atTail(bad error) (again bool, err error) {
 }
 
 func yieldRun(p log.Partition, r run, yield func(Entry, error) bool) (more bool, err error) {
-	dec := runDecoder{rest: r.data}
+	dec := runDecoder{Decoder: wire.Decoder{Rest: r.data}}
 	e := Entry{Partition: p}
 	for i := range r.count {
 		e.Offset = r.first + log.Offset(i)

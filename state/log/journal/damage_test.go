@@ -178,6 +178,50 @@ func TestUnsyncedGroupIsCut(t *testing.T) {
 	}
 }
 
+// TestCutTailStaysCut: what was cut off behind a bad frame does not come back when a frame of the same size
+// is written where the bad one was.
+func TestCutTailStaysCut(t *testing.T) {
+	o := Options{FS: vfs.NewMem(), Dir: "journal", Shards: testShards}
+	add := func(j *Journal, n int) {
+		t.Helper()
+		for range n {
+			off, err := j.Append(part0, []log.Record{{Kind: log.Event, Key: []byte("V1")}}, log.Ack{})
+			if err == nil {
+				err = j.WaitDurable(testContext, part0, off+1)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	j := mustOpen(t, o)
+	add(j, 10)
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	segs, err := listSegments(o.FS, o.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frames := framesOf(t, o.FS, segs[0])
+	change(t, o.FS, segs[0].path, func(b []byte) []byte {
+		frame := b[frames[9]:]
+		le.PutUint64(frame[40:], 8) // written with the one before
+		le.PutUint32(frame[8:], checksum(frame[:frames[9]-frames[8]], 8))
+		return flip(frames[8])(b)
+	})
+	for _, want := range []log.Offset{8, 9} {
+		j = mustOpen(t, o)
+		if _, next := j.Range(part0); next != want {
+			t.Fatalf("the log ends at %d, want %d", next, want)
+		}
+		add(j, 1)
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestDamagedOldSegment(t *testing.T) {
 	o, segs := written(t, 120)
 	if len(segs) < 3 {

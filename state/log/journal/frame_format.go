@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"math"
 
+	"github.com/milepost-io/milepost/state/internal/wire"
 	"github.com/milepost-io/milepost/state/log"
 )
 
@@ -207,94 +208,47 @@ func appendRecord(b []byte, r *log.Record, prev int64) []byte {
 	b = append(b, flags)
 	b = binary.AppendUvarint(b, uint64(r.Types))
 	b = binary.AppendVarint(b, r.Arrival-prev) // wraps both ways for extreme arrivals
-	b = appendBytes(b, r.Key)
-	b = appendBytes(b, r.Source)
-	b = appendBytes(b, r.Topic)
+	b = wire.AppendBytes(b, r.Key)
+	b = wire.AppendBytes(b, r.Source)
+	b = wire.AppendBytes(b, r.Topic)
 	if flags&flagOrigin != 0 {
-		b = appendBytes(b, r.Origin)
+		b = wire.AppendBytes(b, r.Origin)
 		b = binary.AppendUvarint(b, r.Seq)
 	}
-	b = appendBytes(b, r.Codec)
-	return appendBytes(b, r.Payload)
-}
-
-func appendBytes(b, v []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(len(v)))
-	return append(b, v...)
+	b = wire.AppendBytes(b, r.Codec)
+	return wire.AppendBytes(b, r.Payload)
 }
 
 // runDecoder takes the records off a run, one by one, as views.
 type runDecoder struct {
-	rest []byte
-	prev int64
-	bad  bool
+	wire.Decoder
+	prev int64 // arrival of the record before
 }
 
 // next fills r and reports whether there was a well-formed record.
 func (d *runDecoder) next(r *log.Record) bool {
-	if len(d.rest) == 0 {
+	if len(d.Rest) == 0 {
 		return false
 	}
-	flags := d.rest[0]
-	d.rest = d.rest[1:]
+	flags := d.Rest[0]
+	d.Rest = d.Rest[1:]
 	if flags&^(kindMask|knownFlags) != 0 {
-		d.bad = true
+		d.Bad = true
 	}
 	r.Kind = log.Kind(flags & kindMask)
 	r.Oversize = flags&flagOversize != 0
-	types := d.uvarint()
+	types := d.Uvarint()
 	if types > math.MaxUint32 {
-		d.bad = true
+		d.Bad = true
 	}
 	r.Types = uint32(types)
-	delta := d.uvarint()
-	d.prev += int64(delta>>1) ^ -int64(delta&1)
+	d.prev += d.Varint()
 	r.Arrival = d.prev
-	r.Key, r.Source, r.Topic = d.bytes(), d.bytes(), d.bytes()
+	r.Key, r.Source, r.Topic = d.Bytes(), d.Bytes(), d.Bytes()
 	r.Origin, r.Seq = nil, 0
 	if flags&flagOrigin != 0 {
-		r.Origin, r.Seq = d.bytes(), d.uvarint()
+		r.Origin, r.Seq = d.Bytes(), d.Uvarint()
 	}
-	r.Codec, r.Payload = d.bytes(), d.bytes()
-	return !d.bad
-}
-
-func (d *runDecoder) uvarint() uint64 {
-	if len(d.rest) > 0 && d.rest[0] < 0x80 {
-		v := uint64(d.rest[0])
-		d.rest = d.rest[1:]
-		return v
-	}
-	return d.longUvarint()
-}
-
-func (d *runDecoder) longUvarint() uint64 {
-	v, n := binary.Uvarint(d.rest)
-	if n <= 0 {
-		d.bad, d.rest = true, nil
-		return 0
-	}
-	d.rest = d.rest[n:]
-	return v
-}
-
-func (d *runDecoder) bytes() []byte {
-	// Most are short: one byte of length.
-	if b := d.rest; len(b) > 0 && int(b[0]) < min(0x80, len(b)) {
-		end := 1 + int(b[0])
-		d.rest = b[end:]
-		return b[1:end:end]
-	}
-	return d.longBytes()
-}
-
-func (d *runDecoder) longBytes() []byte {
-	n := d.longUvarint()
-	if n > uint64(len(d.rest)) {
-		d.bad, d.rest = true, nil
-		return nil
-	}
-	v := d.rest[:n:n]
-	d.rest = d.rest[n:]
-	return v
+	r.Codec, r.Payload = d.Bytes(), d.Bytes()
+	return !d.Bad
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/milepost-io/milepost/state/internal/wire"
 	"github.com/milepost-io/milepost/state/log"
 	"github.com/milepost-io/milepost/state/log/logtest"
 )
@@ -50,7 +51,7 @@ func FuzzFrame(f *testing.F) {
 			return
 		}
 		for _, r := range runs {
-			dec := runDecoder{rest: r.data}
+			dec := runDecoder{Decoder: wire.Decoder{Rest: r.data}}
 			var rec log.Record
 			n, size := 0, 0
 			for ; n < r.count && dec.next(&rec); n++ {
@@ -76,10 +77,10 @@ func FuzzRecord(f *testing.F) {
 		if len(b) < minRecordLen || len(b) > recordBound(&in) {
 			t.Fatalf("%d bytes, want %d to %d", len(b), minRecordLen, recordBound(&in))
 		}
-		dec := runDecoder{rest: b, prev: prev}
+		dec := runDecoder{Decoder: wire.Decoder{Rest: b}, prev: prev}
 		out := log.Record{Key: []byte("old"), Origin: []byte("old"), Seq: 99}
-		if !dec.next(&out) || len(dec.rest) != 0 {
-			t.Fatalf("does not decode: %d bytes left", len(dec.rest))
+		if !dec.next(&out) || len(dec.Rest) != 0 {
+			t.Fatalf("does not decode: %d bytes left", len(dec.Rest))
 		}
 		if d := logtest.Diff(&out, &in); d != "" {
 			t.Fatal(d)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sort"
 
+	"github.com/milepost-io/milepost/state/internal/wire"
 	"github.com/milepost-io/milepost/state/log"
 )
 
@@ -178,7 +179,7 @@ func (r *reader) advanceOnDisk(seg *segment, end uint64) (bool, error) {
 
 // enter makes run the current one and skips what is before next in it.
 func (r *reader) enter(run run) (bool, error) {
-	r.dec = runDecoder{rest: run.data}
+	r.dec = runDecoder{Decoder: wire.Decoder{Rest: run.data}}
 	skip := int(r.next - run.first)
 	if skip < 0 || skip >= run.count {
 		return false, r.malformed()

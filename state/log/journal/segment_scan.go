@@ -146,7 +146,7 @@ func (s *scanner) proveTorn(bad error) error {
 // find returns where the next frame magic on a multiple of frameAlign is, from pos on.
 func (s *scanner) find(pos int64) (int64, bool, error) {
 	for {
-		b, err := s.peek(pos, frameHeaderLen)
+		_, err := s.peek(pos, frameHeaderLen)
 		var not *badFrame
 		if errors.As(err, &not) {
 			return 0, false, nil
@@ -154,7 +154,7 @@ func (s *scanner) find(pos int64) (int64, bool, error) {
 		if err != nil {
 			return 0, false, err
 		}
-		b = s.buf[pos-s.bufAt:]
+		b := s.buf[pos-s.bufAt:]
 		i := bytes.Index(b, []byte(frameMagic))
 		switch {
 		case i < 0:

@@ -50,7 +50,7 @@ var shardCounts = []journal.Shards{{Events: 1, Notices: 1}, {Events: 2, Notices:
 // Through crashes, duplicates, reordering, reloads, downtime and bad receivers, the engine ends where an
 // undisturbed replay of its journal ends, and the receivers have what that says.
 func TestCrashes(t *testing.T) {
-	forSeeds(t, 4, func(t *testing.T, seed uint64) {
+	forSeeds(t, 3, func(t *testing.T, seed uint64) {
 		w := newWorld(t, seed, shardCounts[seed%uint64(len(shardCounts))])
 		w.cuts = 8
 		w.memory = []int64{0, 1, 200_000}[seed%3]

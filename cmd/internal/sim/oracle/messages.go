@@ -30,7 +30,6 @@ type event struct {
 	lead     bool
 	odometer bool
 	dealer   string
-	wasOK    map[string]bool
 }
 
 func (s *step) itemAlert(id, label string) string {

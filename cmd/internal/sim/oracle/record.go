@@ -30,8 +30,7 @@ type record struct {
 	fields   map[string]any
 	order    int
 	bad      string // why it is quarantined (S6)
-	badVIN   bool
-	explicit bool // the line has its own arrival
+	explicit bool   // the line has its own arrival
 }
 
 var keyForm = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`)
