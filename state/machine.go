@@ -78,6 +78,7 @@ type Machine struct {
 	keyBuf   []byte
 	valueBuf []byte
 	due      []timer // scratch of a key's due timers
+	warmed   byte    // what warm has read, so that it has to
 }
 
 // counter names a Context.Count.

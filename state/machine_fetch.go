@@ -3,6 +3,8 @@ package state
 import (
 	"bytes"
 	"fmt"
+
+	"github.com/milepost-io/milepost/state/log"
 )
 
 // fetched is what a reader brings from the store: the documents of a key, or one of them. A reader
@@ -112,6 +114,32 @@ func (m *Machine) settle(k int32) {
 		}
 	}
 }
+
+// warm reads ahead what the next few records will touch. One record after the other, each waits for main
+// memory several times: for its key, its document's entry, the document. Read together, the waits overlap,
+// which halves what a record costs whose vehicle has not been heard for a while. Nothing changes by it.
+func (m *Machine) warm(recs []log.Record) {
+	var first [warmRecords]int32
+	for i := range recs {
+		first[i] = none
+		if k, _ := m.cache.key(recs[i].Key); k != none {
+			first[i] = m.cache.keys.at(k).first
+		}
+	}
+	for _, i := range first[:len(recs)] {
+		if i == none {
+			continue
+		}
+		const cacheLine = 64
+		b := m.cache.body(m.cache.docs.at(i))
+		for at := 0; at < len(b); at += cacheLine {
+			m.warmed += b[at]
+		}
+	}
+}
+
+// warmRecords is how many records are read ahead for at once.
+const warmRecords = 16
 
 // unhold lets go of a placeholder; one that was not filled is cold again.
 func (m *Machine) unhold(f *fetched) {

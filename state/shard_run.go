@@ -40,6 +40,7 @@ type run struct {
 	tickAt   log.Offset // of our last tick
 	lastTick time.Time
 	lastRead time.Time // when there last were records
+	wall     int64     // the wall clock when it was last asked; it only goes forward
 	warned   bool      // about a record from the future
 
 	emitted  []log.Offset // by receiver: the end of what was appended there
@@ -269,6 +270,9 @@ func (r *run) consume(ctx context.Context, off log.Offset, recs []log.Record) er
 		return r.wrap("read documents", err)
 	}
 	for i := range recs {
+		if i%warmRecords == 0 {
+			r.m.warm(recs[i:min(i+warmRecords, len(recs))])
+		}
 		if err := r.holdFuture(ctx, &recs[i]); err != nil || ctx.Err() != nil {
 			return err
 		}
@@ -312,11 +316,14 @@ func (r *run) apply(ctx context.Context, off log.Offset, rec *log.Record) error 
 
 // holdFuture waits while a record is too far ahead of the wall clock (E9). Everything else goes on.
 func (r *run) holdFuture(ctx context.Context, rec *log.Record) error {
-	for rec.Arrival > r.opt.Now()+maxAhead && ctx.Err() == nil {
+	for rec.Arrival > r.wall+maxAhead && ctx.Err() == nil {
+		if r.wall = r.opt.Now(); rec.Arrival <= r.wall+maxAhead {
+			break
+		}
 		if !r.warned {
 			r.warned = true
 			r.opt.Logger.Warn("record is stamped ahead of this machine's clock: waiting for it",
-				"stage", r.opt.Stage.String(), "shard", r.opt.Shard, "arrival", rec.Arrival, "now", r.opt.Now())
+				"stage", r.opt.Stage.String(), "shard", r.opt.Shard, "arrival", rec.Arrival, "now", r.wall)
 		}
 		timer := time.NewTimer(time.Second)
 		err := r.wait(ctx, timer.C, false)
