@@ -224,6 +224,8 @@ func requeueRecords(key string, value []byte, now int64) ([]log.Record, error) {
 		return nil, err
 	case l.Input != "event":
 		return nil, fmt.Errorf("it was a %s, not an event from outside: it can only be dropped", l.Input)
+	case l.Types == 0:
+		return nil, fmt.Errorf("its topic %q matched no filter, so nothing says how to read it: add the filter, publish it again and drop this one", l.Topic)
 	case l.Oversize:
 		return nil, fmt.Errorf("only the first %d bytes were kept: send it again from its source, in parts", ingest.OversizeKeep)
 	}
