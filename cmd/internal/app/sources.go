@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"syscall"
 
 	"github.com/milepost-io/milepost/cmd/internal/config"
 	"github.com/milepost-io/milepost/ingest"
@@ -84,9 +83,6 @@ func (e *Engine) runSources(ctx context.Context) error {
 	})
 	return all(ctx, fs...)
 }
-
-// Busy reports whether an error means that an address is taken.
-func Busy(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
 
 // tokens are bearer tokens by secret.
 type tokens map[string]struct{ name, role string }
