@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -388,6 +389,10 @@ func drippingHeader(t *testing.T) string {
 			}
 			wg.Go(func() {
 				defer conn.Close()
+				// Not before it is asked: a client takes bytes on an idle connection for a broken server.
+				if _, err := http.ReadRequest(bufio.NewReader(conn)); err != nil {
+					return
+				}
 				for {
 					if _, err := conn.Write([]byte("H")); err != nil {
 						return
