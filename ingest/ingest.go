@@ -111,8 +111,10 @@ type Record struct {
 	// Arrival in Unix milliseconds; 0: the Sink stamps it. Only files carry their own.
 	Arrival       int64
 	Source, Topic string
-	Origin        string
-	Seq           uint64
+	// Origin, Seq and Rising let a redelivery be told; log.Record has their meaning.
+	Origin string
+	Seq    uint64
+	Rising bool
 	Codec         string
 	Payload       []byte
 }

@@ -60,6 +60,9 @@ const (
 	Result
 	// Drop takes a row out of the shard's store on an operator's word.
 	Drop
+	// SourcePosition notes how far a source has been taken: every record of Origin below Seq is in the log.
+	// It is no input (E5) and stands on shard 0 of Events.
+	SourcePosition
 )
 
 // Record is one entry of the log. Its byte slices belong to whoever filled it: Append copies them,
@@ -80,6 +83,9 @@ type Record struct {
 	// and partition, offset) for Kafka, (token and Idempotency-Key, request number) for HTTP. Empty: none.
 	Origin []byte
 	Seq    uint64
+	// Rising says that Seq rises within Origin, as offsets do: a record at or below the highest Seq that
+	// was applied is a redelivery. Without it Seq tells requests apart and says nothing about their age.
+	Rising bool
 	// Codec names how Payload is encoded ("json").
 	Codec   []byte
 	Payload []byte

@@ -17,20 +17,22 @@ import (
 // Config is the whole file. The tags are the source of the reference in docs/configuration.md: key,
 // default as written, and what it is for.
 type Config struct {
-	Source    string    `key:"source" default:"/milepost" doc:"name of this installation: the source of every CloudEvent"`
-	Timezone  string    `key:"timezone" default:"UTC" doc:"IANA zone of vehicles whose profile names none"`
-	Data      string    `key:"data" default:"./data" doc:"folder of journal and state; made when missing"`
-	Rules     string    `key:"rules" default:"./rules" doc:"folder of rule, plan and policy files; a missing folder is an empty rule set"`
-	Signals   string    `key:"signals" default:"" doc:"file that extends the built-in signal catalogue"`
-	Shards    int       `key:"shards" default:"4" doc:"partitions of each stream, 1 to 64; fixed when the data folder is made"`
-	HTTP      HTTP      `key:"http"`
-	MQTT      MQTT      `key:"mqtt"`
-	Journal   Journal   `key:"journal"`
-	Retention Retention `key:"retention"`
-	Policy    Policy    `key:"policy"`
-	Notify    Notify    `key:"notify"`
-	Memory    Size      `key:"memory" default:"1GiB" doc:"bound of the documents kept decoded in memory, all shards together"`
-	WriteBack Duration  `key:"write_back" default:"5s" doc:"how often changed documents are written to the store; bounds the replay after a crash"`
+	Source      string    `key:"source" default:"/milepost" doc:"name of this installation: the source of every CloudEvent"`
+	Timezone    string    `key:"timezone" default:"UTC" doc:"IANA zone of vehicles whose profile names none"`
+	Data        string    `key:"data" default:"./data" doc:"folder of journal and state; made when missing"`
+	Rules       string    `key:"rules" default:"./rules" doc:"folder of rule, plan and policy files; a missing folder is an empty rule set"`
+	Signals     string    `key:"signals" default:"" doc:"file that extends the built-in signal catalogue"`
+	Shards      int       `key:"shards" default:"4" doc:"partitions of each stream, 1 to 64; fixed when the data folder is made"`
+	HTTP        HTTP      `key:"http"`
+	MQTT        MQTT      `key:"mqtt"`
+	Kafka       Kafka     `key:"kafka"`
+	Journal     Journal   `key:"journal"`
+	Retention   Retention `key:"retention"`
+	Policy      Policy    `key:"policy"`
+	Notify      Notify    `key:"notify"`
+	DiskReserve Size      `key:"disk_reserve" default:"0B" doc:"free space of the data folder's file system below which intake stops; 0B: the smaller of 5 % of it and 1GiB"`
+	Memory      Size      `key:"memory" default:"1GiB" doc:"bound of the documents kept decoded in memory, all shards together"`
+	WriteBack   Duration  `key:"write_back" default:"5s" doc:"how often changed documents are written to the store; bounds the replay after a crash"`
 
 	// Dir is the folder of the file, File its path as given ("" without one).
 	Dir  string `key:"-"`
@@ -39,15 +41,76 @@ type Config struct {
 
 // HTTP is the address of console, API and metrics.
 type HTTP struct {
-	Listen      string `key:"listen" default:"127.0.0.1:8080" doc:"console, API, metrics; loopback only in this version"`
-	TokensFile  string `key:"tokens_file" default:"" doc:"bearer tokens, a line each: name role token; roles events, read, admin. Absent: open on loopback"`
-	DebugListen string `key:"debug_listen" default:"" doc:"address of pprof; off when empty; loopback only"`
+	Listen      string    `key:"listen" default:"127.0.0.1:8080" doc:"console, API, metrics; loopback only in this version"`
+	TokensFile  string    `key:"tokens_file" default:"" doc:"bearer tokens, a line each: name role token; roles events, read, admin. Absent: open on loopback"`
+	TLS         TLSServer `key:"tls"`
+	DebugListen string    `key:"debug_listen" default:"" doc:"address of pprof; off when empty; loopback only"`
 }
 
-// MQTT is the embedded broker.
+// TLSServer is the identity of something that listens.
+type TLSServer struct {
+	CertFile string `key:"cert_file" default:"" doc:"PEM certificate chain; with key_file: only TLS is spoken. Read again when it changes"`
+	KeyFile  string `key:"key_file" default:"" doc:"PEM key of the certificate"`
+}
+
+// MQTTServerTLS is TLSServer with client certificates.
+type MQTTServerTLS struct {
+	CertFile     string `key:"cert_file" default:"" doc:"PEM certificate chain; with key_file: only TLS is spoken. Read again when it changes"`
+	KeyFile      string `key:"key_file" default:"" doc:"PEM key of the certificate"`
+	ClientCAFile string `key:"client_ca_file" default:"" doc:"PEM authorities of client certificates: a client with one is the vehicle its common name says"`
+}
+
+// TLSClient is how a connection to somebody else's server is secured.
+type TLSClient struct {
+	Enabled    bool   `key:"enabled" default:"false" doc:"speak TLS; implied by the files and by a tls:// address"`
+	CAFile     string `key:"ca_file" default:"" doc:"PEM authorities to trust; empty: the system's"`
+	CertFile   string `key:"cert_file" default:"" doc:"PEM client certificate"`
+	KeyFile    string `key:"key_file" default:"" doc:"PEM key of the client certificate"`
+	ServerName string `key:"server_name" default:"" doc:"name the server's certificate must carry; empty: the address"`
+}
+
+// MQTT is where cars publish: the embedded broker, or one of the user's own.
 type MQTT struct {
-	Listen string  `key:"listen" default:"127.0.0.1:1883" doc:"embedded MQTT 3.1.1 broker; empty: none; loopback only in this version"`
-	Topics []Topic `key:"topics" default:"vehicles/+/{telemetry,profile,service,feedback}, parties/+" doc:"what is taken from which topic"`
+	Listen    string        `key:"listen" default:"127.0.0.1:1883" doc:"embedded MQTT 3.1.1 broker; empty, or with connect.url and no listen: none"`
+	UsersFile string        `key:"users_file" default:"" doc:"users of the embedded broker"`
+	TLS       MQTTServerTLS `key:"tls"`
+	Connect   MQTTConnect   `key:"connect"`
+	Topics    []Topic       `key:"topics" default:"vehicles/+/{telemetry,profile,service,feedback}, parties/+" doc:"what is taken from which topic"`
+}
+
+// MQTTConnect is a broker of the user's.
+type MQTTConnect struct {
+	URL          string    `key:"url" default:"" doc:"broker to subscribe at instead of the embedded one: mqtt://host:1883 or tls://host:8883"`
+	ClientID     string    `key:"client_id" default:"milepost" doc:"client id; connection n of several adds -n. The broker keeps what arrives for it while it is away"`
+	Connections  int       `key:"connections" default:"1" doc:"connections, 1 to 64; each has a fixed share of the topics, so a car's order is kept"`
+	Share        string    `key:"share" default:"" doc:"group of a shared subscription ($share) by which the broker spreads every topic over the connections: faster, but a car's messages may overtake each other"`
+	Username     string    `key:"username" default:"" doc:"user name at the broker"`
+	PasswordFile string    `key:"password_file" default:"" doc:"file with the password in its first line"`
+	TLS          TLSClient `key:"tls"`
+}
+
+// Kafka is the user's cluster.
+type Kafka struct {
+	Brokers []string     `key:"brokers" default:"none" doc:"addresses to begin with, host:port"`
+	Group   string       `key:"group" default:"milepost" doc:"consumer group; members share the partitions"`
+	Start   string       `key:"start" default:"earliest" doc:"where a group without offsets begins: earliest or latest"`
+	SASL    SASL         `key:"sasl"`
+	TLS     TLSClient    `key:"tls"`
+	Topics  []KafkaTopic `key:"topics" default:"none" doc:"what is taken from which topic"`
+}
+
+// SASL is a Kafka user.
+type SASL struct {
+	Mechanism    string `key:"mechanism" default:"" doc:"plain, scram-sha-256 or scram-sha-512; empty: no user"`
+	Username     string `key:"username" default:"" doc:"user name"`
+	PasswordFile string `key:"password_file" default:"" doc:"file with the password in its first line"`
+}
+
+// KafkaTopic says what a Kafka topic carries.
+type KafkaTopic struct {
+	Name  string   `key:"name" doc:"topic; the key of a message is the vehicle (or party) id"`
+	Codec string   `key:"codec" default:"json" doc:"how values are encoded"`
+	Types []string `key:"types" default:"[telemetry]" doc:"event types the topic may carry; others are quarantined"`
 }
 
 // Topic says what a filter carries.
@@ -88,6 +151,13 @@ type Group struct {
 type Notify struct {
 	Log      string    `key:"log" default:"" doc:"file that gets every event as a JSON line; - is standard output"`
 	Webhooks []Webhook `key:"webhooks" default:"none" doc:"endpoints"`
+	Kafka    KafkaOut  `key:"kafka"`
+}
+
+// KafkaOut are topics of the cluster under kafka.
+type KafkaOut struct {
+	Alerts string `key:"alerts" default:"" doc:"topic that gets every reminder and alert, key = VIN, for example milepost.alerts"`
+	Leads  string `key:"leads" default:"" doc:"topic that gets every lead, key = VIN, for example milepost.leads"`
 }
 
 // Webhook is one endpoint.
@@ -102,7 +172,7 @@ type Webhook struct {
 // later are keys of PRODUCT that a coming version reads: refused by name, not as unknown.
 func later(path string) bool {
 	switch path {
-	case "kafka", "mqtt.connect", "mqtt.users_file", "mqtt.tls", "http.tls", "notify.kafka", "disk_reserve", "vehicle_defaults", "policy.quiet_hours", "policy.caps", "policy.inhibit", "policy.escalate", "policy.back_off", "retention.services", "segments":
+	case "vehicle_defaults", "policy.quiet_hours", "policy.caps", "policy.inhibit", "policy.escalate", "policy.back_off", "retention.services", "segments":
 		return true
 	}
 	return false
@@ -166,18 +236,12 @@ func (c *Config) check() []string {
 		if t.Filter == "" || strings.ContainsAny(t.Filter, "#\x00") {
 			add("%s.filter: %q (expected a filter with + levels and without #)", at, t.Filter)
 		}
-		if t.Codec != "json" {
-			add("%s.codec: %q is not in this version (expected json)", at, t.Codec)
-		}
-		for _, typ := range t.Types {
-			switch typ {
-			case "telemetry", "vehicle", "party", "service", "feedback":
-			case "erase":
-				add("%s.types: erase is not in this version", at)
-			default:
-				add("%s.types: %q (expected telemetry, vehicle, party, service or feedback)", at, typ)
-			}
-		}
+		bad = append(bad, checkContent(at, t.Codec, t.Types)...)
+	}
+	bad = append(bad, c.MQTT.Connect.check()...)
+	bad = append(bad, c.Kafka.check()...)
+	if (c.Notify.Kafka.Alerts != "" || c.Notify.Kafka.Leads != "") && len(c.Kafka.Brokers) == 0 {
+		add("notify.kafka: needs kafka.brokers")
 	}
 	if c.Policy.ConsentDefault != "granted" && c.Policy.ConsentDefault != "denied" {
 		add("policy.consent_default: %q (expected granted or denied)", c.Policy.ConsentDefault)

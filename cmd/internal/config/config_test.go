@@ -51,9 +51,9 @@ func TestMistakes(t *testing.T) {
 	for _, x := range []struct{ name, file, want string }{
 		{"unknown key", "htpp: {listen: x}", `f.yaml:1:1: unknown key "htpp" in the configuration`},
 		{"nearest", "mqtt:\n  lisen: x", "f.yaml:2:3: unknown key \"lisen\" in mqtt\n    2 |   lisen: x\n      |   ^\n" +
-			"        expected one of listen, topics\n        did you mean \"listen\"?"},
-		{"later", "kafka: {brokers: [x]}", `f.yaml:1:1: "kafka" is not in this version`},
-		{"later below", "http:\n  tls: {}", `f.yaml:2:3: "tls" is not in this version`},
+			"        expected one of listen, users_file, tls, connect, topics\n        did you mean \"listen\"?"},
+		{"later", "vehicle_defaults: {}", `f.yaml:1:1: "vehicle_defaults" is not in this version`},
+		{"later below", "policy:\n  quiet_hours: {}", `f.yaml:2:3: "quiet_hours" is not in this version`},
 		{"later, nested", "retention: {services: 5y}", `"services" is not in this version`},
 		{"short retention", "retention: {timeline: 12h}", `retention.timeline: 12h0m0s is below 1d`},
 		{"off loopback", `http: {listen: "0.0.0.0:8080"}`, `f.yaml:1:16: http.listen: "0.0.0.0:8080" is not a loopback address`},

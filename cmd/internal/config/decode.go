@@ -26,6 +26,9 @@ func Parse(path string, b []byte, dir string, env []string) (*Config, error) {
 	}
 	d.overrides(top, "")
 	d.unknownVariables(top.Type())
+	if c.MQTT.Connect.URL != "" && d.places["mqtt.listen"] == nil && !d.fromEnv["mqtt.listen"] {
+		c.MQTT.Listen = "" // a broker of the user's stands instead of the embedded one
+	}
 	for _, k := range []string{"policy.group.wait", "policy.consent_default", "policy.day_starts"} {
 		if d.places[k] != nil || d.fromEnv[k] {
 			c.Policy.Given = append(c.Policy.Given, k)
@@ -53,7 +56,14 @@ func (c *Config) anchor() {
 	abs(&c.Data)
 	abs(&c.Rules)
 	abs(&c.Signals)
-	abs(&c.HTTP.TokensFile)
+	for _, p := range []*string{
+		&c.HTTP.TokensFile, &c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile,
+		&c.MQTT.UsersFile, &c.MQTT.TLS.CertFile, &c.MQTT.TLS.KeyFile, &c.MQTT.TLS.ClientCAFile,
+		&c.MQTT.Connect.PasswordFile, &c.MQTT.Connect.TLS.CAFile, &c.MQTT.Connect.TLS.CertFile, &c.MQTT.Connect.TLS.KeyFile,
+		&c.Kafka.SASL.PasswordFile, &c.Kafka.TLS.CAFile, &c.Kafka.TLS.CertFile, &c.Kafka.TLS.KeyFile,
+	} {
+		abs(p)
+	}
 	abs(&c.Notify.Log)
 	for i := range c.Notify.Webhooks {
 		abs(&c.Notify.Webhooks[i].SecretFile)
