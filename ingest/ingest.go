@@ -112,11 +112,11 @@ type Record struct {
 	Arrival       int64
 	Source, Topic string
 	// Origin, Seq and Rising let a redelivery be told; log.Record has their meaning.
-	Origin string
-	Seq    uint64
-	Rising bool
-	Codec         string
-	Payload       []byte
+	Origin  string
+	Seq     uint64
+	Rising  bool
+	Codec   string
+	Payload []byte
 }
 
 // Acker is told when records handed to a Sink are durable; log.Acker has the promises.
