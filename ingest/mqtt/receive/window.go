@@ -187,6 +187,13 @@ func (w *Window) Drain() {
 	w.mu.Unlock()
 }
 
+// Draining reports whether Drain was called.
+func (w *Window) Draining() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.draining
+}
+
 // AwaitDrained returns when everything taken is acknowledged or the window is closed.
 func (w *Window) AwaitDrained() {
 	w.mu.Lock()
