@@ -31,8 +31,11 @@ type Window struct {
 	// tail the next to be taken: head ≤ ready ≤ tail ≤ head + len(slots).
 	head, ready, tail uint64
 	draining, closed  bool
-	work              sync.Cond // the writer has something to write, or the end has come
-	room              sync.Cond // a slot was freed, or the end has come
+	// ids has a bit for each packet id that waits for its acknowledgement; nil: nobody asked.
+	ids    *[1 << 16 / 64]uint64
+	reused uint64
+	work   sync.Cond // the writer has something to write, or the end has come
+	room   sync.Cond // a slot was freed, or the end has come
 }
 
 // slot is one message of the window.
@@ -48,6 +51,11 @@ func NewWindow(size int) *Window {
 	w.work.L, w.room.L = &w.mu, &w.mu
 	return w
 }
+
+// WatchIDs makes a message whose packet id waits for its acknowledgement take that over: one is written, when
+// both are durable. A sender that uses an id twice could otherwise take the first's for the second's. It
+// costs 8 KiB and is to be called before the first message.
+func (w *Window) WatchIDs() { w.ids = new([1 << 16 / 64]uint64) }
 
 // Admit waits while the window drains; it reports false when it is closed. For what needs no
 // acknowledgement.
@@ -74,25 +82,34 @@ func (w *Window) Reserve(ack Ack, packetID uint16) (seq uint64, ok bool) {
 	if w.slots == nil {
 		w.slots = make([]slot, w.size)
 	}
+	if w.ids != nil {
+		word, bit := &w.ids[packetID/64], uint64(1)<<(packetID%64)
+		if *word&bit != 0 {
+			w.reused++
+			w.supersede(packetID)
+		}
+		*word |= bit
+	}
 	seq = w.tail
 	w.slots[seq%w.size] = slot{packetID: packetID, ack: ack}
 	w.tail++
 	return seq, true
 }
 
-// Supersede takes the acknowledgement from the messages before seq that have its packet id and wait for
-// theirs: a sender that uses an id twice gets one acknowledgement, when both are durable. It reports whether
-// there was such a message.
-func (w *Window) Supersede(seq uint64) (found bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	id := w.slots[seq%w.size].packetID
-	for i := w.head; i < seq; i++ {
-		if s := &w.slots[i%w.size]; s.packetID == id && s.ack != 0 {
-			s.ack, found = 0, true
+// supersede takes the acknowledgement from the message that waits for one and has this packet id.
+func (w *Window) supersede(packetID uint16) {
+	for i := w.head; i < w.tail; i++ {
+		if s := &w.slots[i%w.size]; s.packetID == packetID && s.ack != 0 {
+			s.ack = 0
 		}
 	}
-	return found
+}
+
+// Reused is how many messages came under a packet id that waited for its acknowledgement.
+func (w *Window) Reused() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.reused
 }
 
 // Durable marks a message durable. The log reports in order per partition, so a message may wait here for
@@ -160,6 +177,9 @@ func (w *Window) next(buf []byte) (_ []byte, upTo uint64, n int, ok bool) {
 		}
 		buf = append(buf, byte(s.ack), remaining, byte(s.packetID>>8), byte(s.packetID))
 		s.ack = 0
+		if w.ids != nil {
+			w.ids[s.packetID/64] &^= 1 << (s.packetID % 64)
+		}
 		n++
 	}
 	return buf, w.ready, n, true
