@@ -51,6 +51,8 @@ type session struct {
 	taking sync.Mutex // held while a message is handed over
 	split  receive.Splitter
 	seen   uint64 // publishes that came to handle
+	// stopped: the Sink takes nothing more.
+	stopped bool
 	// busy is the number of the publish at hand, from 1; 0: none.
 	busy atomic.Uint64
 
@@ -140,11 +142,10 @@ func (s *session) handle(_ paho.Client, m paho.Message) {
 	defer s.taking.Unlock()
 	n := s.seen
 	s.seen++
-	if s.ctx.Err() != nil {
+	if s.stopped || s.ctx.Err() != nil {
 		return
 	}
 	s.busy.Store(n + 1)
-	defer s.busy.Store(0)
 	seq, ok := s.admit(m)
 	if !ok {
 		return
@@ -158,9 +159,14 @@ func (s *session) handle(_ paho.Client, m paho.Message) {
 	records := len(recs)
 	s.split.Reset()
 	if err != nil {
-		s.cancel(err)
+		// The engine is ending and will say so in a moment: what is under way can still be acknowledged.
+		if m.Qos() > 0 {
+			s.window.Withdraw(seq)
+		}
+		s.stopped = true
 		return
 	}
+	s.busy.Store(0)
 	s.c.sub.counters.taken.Add(1)
 	s.c.sub.counters.records.Add(uint64(records))
 }

@@ -96,6 +96,9 @@ func (s *Subscriber) Run(ctx context.Context) error {
 // Address is where the broker is, host:port.
 func (s *Subscriber) Address() string { return s.address.addr }
 
+// Encrypted reports whether the connections speak TLS.
+func (s *Subscriber) Encrypted() bool { return s.address.tls || s.opts.TLS != nil }
+
 // SubscriberStats are the counters of a Subscriber since it was made. Connected and Waiting are gauges.
 type SubscriberStats struct {
 	// Connections there are to be, Connected of them are subscribed at this moment.

@@ -96,6 +96,16 @@ func (w *Window) Reserve(ack Ack, packetID uint16) (seq uint64, ok bool) {
 	return seq, true
 }
 
+// Withdraw gives up the message that was reserved last: it will not become durable, and is not acknowledged.
+func (w *Window) Withdraw(seq uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.closed && w.tail == seq+1 && w.ready <= seq {
+		w.tail = seq
+		w.room.Broadcast()
+	}
+}
+
 // supersede takes the acknowledgement from the message that waits for one and has this packet id.
 func (w *Window) supersede(packetID uint16) {
 	for i := w.head; i < w.tail; i++ {
