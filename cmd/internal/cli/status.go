@@ -56,6 +56,11 @@ func (s *session) printStatus(st *app.Status) {
 			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\n", x.Name, x.Address, x.Connections, x.Received, x.Refused)
 		}
 	}
+	for _, x := range st.Sources {
+		if x.Trouble != "" {
+			fmt.Fprintf(w, "%s: %s\n", x.Name, x.Trouble)
+		}
+	}
 	if len(st.Outbox) > 0 {
 		fmt.Fprintln(w, "\nDESTINATION\tBREAKER\tWAITING\tOLDEST\tDELIVERED\tGIVEN UP\tLAST ERROR")
 		for _, x := range st.Outbox {
