@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	kafkago "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 )
 
@@ -48,32 +48,31 @@ func reasonOf(err error) Reason {
 }
 
 // classify makes a ProduceError of what the client or the broker said; nil stays nil.
-func classify(topic string, err error) error {
+func (p *Producer) classify(topic string, err error) error {
 	if err == nil {
 		return nil
 	}
 	e := &ProduceError{Topic: topic, Reason: Unavailable, Err: err}
-	var code kafkago.Error
+	var code kafka.Error
 	if !errors.As(err, &code) {
 		if errors.Is(err, protocol.ErrNoTopic) {
 			e.Reason, e.Advice = NotAllowed, noTopic
 		}
+		e.Err = p.cluster.Explain(err)
 		return e
 	}
 	switch code {
-	case kafkago.UnknownTopicOrPartition, kafkago.InvalidTopic:
+	case kafka.UnknownTopicOrPartition, kafka.InvalidTopic:
 		e.Reason, e.Advice = NotAllowed, noTopic
-	case kafkago.TopicAuthorizationFailed, kafkago.ClusterAuthorizationFailed:
+	case kafka.TopicAuthorizationFailed, kafka.ClusterAuthorizationFailed:
 		e.Reason, e.Advice = NotAllowed, "the user may not write to it: give it the right to Write and Describe the topic"
-	case kafkago.SASLAuthenticationFailed:
-		e.Reason, e.Advice = NotAllowed, "the cluster does not accept the user: check kafka.sasl and its password file"
-	case kafkago.UnsupportedSASLMechanism:
-		e.Reason, e.Advice = NotAllowed, "the cluster does not know the mechanism of kafka.sasl"
-	case kafkago.InvalidRequiredAcks, kafkago.UnsupportedVersion, kafkago.PolicyViolation:
+	case kafka.SASLAuthenticationFailed, kafka.UnsupportedSASLMechanism, kafka.IllegalSASLState:
+		e.Reason, e.Err = NotAllowed, p.cluster.Explain(err)
+	case kafka.InvalidRequiredAcks, kafka.UnsupportedVersion, kafka.PolicyViolation:
 		e.Reason = NotAllowed
-	case kafkago.MessageSizeTooLarge, kafkago.RecordListTooLarge, kafkago.InvalidMessageSize:
+	case kafka.MessageSizeTooLarge, kafka.RecordListTooLarge, kafka.InvalidMessageSize:
 		e.Reason, e.Advice = Rejected, "the record is larger than the topic takes: raise its max.message.bytes"
-	case kafkago.InvalidTimestamp, kafkago.InvalidRecord:
+	case kafka.InvalidTimestamp, kafka.InvalidRecord:
 		e.Reason, e.Advice = Rejected, "the topic's settings refuse the record"
 	}
 	return e

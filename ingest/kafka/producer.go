@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	kafkago "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go"
 
 	"github.com/milepost-io/milepost/state/log"
 )
@@ -49,8 +49,9 @@ func (o *ProducerOptions) setDefaults() {
 // It promises at least once: a request whose answer is lost is sent again, and a record may stand in the
 // topic twice. Whoever reads tells that by what the record says, as the id of a CloudEvent.
 type Producer struct {
-	client *kafkago.Client
-	opt    ProducerOptions
+	cluster Cluster
+	client  *client
+	opt     ProducerOptions
 
 	mu    sync.Mutex
 	lanes map[laneID]*lane
@@ -74,9 +75,23 @@ type sending struct {
 	err  error // kept by who sends, until done
 }
 
-func newProducer(client *kafkago.Client, o ProducerOptions) *Producer {
+// NewProducer returns a Producer for topics of a cluster. It connects to nothing. Close ends it.
+func NewProducer(c Cluster, topics []string, o ProducerOptions) (*Producer, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	cl, err := c.client(topics)
+	if err != nil {
+		return nil, err
+	}
 	o.setDefaults()
-	return &Producer{client: client, opt: o, lanes: map[laneID]*lane{}}
+	return &Producer{cluster: c, client: cl, opt: o, lanes: map[laneID]*lane{}}, nil
+}
+
+// Close closes the connections; nothing may be sent any more, and what is being sent fails.
+func (p *Producer) Close() error {
+	p.client.close()
+	return nil
 }
 
 // Send writes one message and returns when every replica in sync has it, or with a *ProduceError when it
@@ -96,7 +111,7 @@ func (p *Producer) Send(ctx context.Context, topic string, m *Message) error {
 		return p.lead(ctx, id, s)
 	case <-ctx.Done():
 		p.leave(id, s)
-		return classify(topic, ctx.Err())
+		return p.classify(topic, ctx.Err())
 	}
 }
 
@@ -248,31 +263,31 @@ func (p *Producer) request(ctx context.Context, id laneID, batch []*sending) err
 func (p *Producer) attempt(ctx context.Context, id laneID, batch []*sending) error {
 	ctx, cancel := context.WithTimeout(ctx, p.opt.Attempt)
 	defer cancel()
-	records := make([]kafkago.Record, len(batch))
+	records := make([]kafka.Record, len(batch))
 	for i, s := range batch {
 		records[i] = s.msg.record()
 	}
-	res, err := p.client.Produce(ctx, &kafkago.ProduceRequest{
-		Topic: id.topic, Partition: id.partition, RequiredAcks: kafkago.RequireAll,
-		Records: kafkago.NewRecordReader(records...),
+	res, err := p.client.Produce(ctx, &kafka.ProduceRequest{
+		Topic: id.topic, Partition: id.partition, RequiredAcks: kafka.RequireAll,
+		Records: kafka.NewRecordReader(records...),
 	})
 	if err == nil {
 		err = res.Error
 	}
-	e := classify(id.topic, err)
-	if errors.Is(err, kafkago.UnknownTopicOrPartition) { // a moment ago it was known: its leader is moving
+	e := p.classify(id.topic, err)
+	if errors.Is(err, kafka.UnknownTopicOrPartition) { // a moment ago it was known: its leader is moving
 		return &ProduceError{Topic: id.topic, Reason: Unavailable, Advice: noTopic, Err: err}
 	}
 	return e
 }
 
-func (m *Message) record() kafkago.Record {
-	r := kafkago.Record{Key: kafkago.NewBytes(m.Key), Value: kafkago.NewBytes(m.Value), Time: m.Time}
+func (m *Message) record() kafka.Record {
+	r := kafka.Record{Key: kafka.NewBytes(m.Key), Value: kafka.NewBytes(m.Value), Time: m.Time}
 	if r.Time.IsZero() {
 		r.Time = time.Now()
 	}
 	if m.ContentType != "" {
-		r.Headers = []kafkago.Header{{Key: "content-type", Value: []byte(m.ContentType)}}
+		r.Headers = []kafka.Header{{Key: "content-type", Value: []byte(m.ContentType)}}
 	}
 	return r
 }
@@ -280,19 +295,19 @@ func (m *Message) record() kafkago.Record {
 // partitions returns how many partitions a topic has: from what the transport knows of the cluster, which
 // it renews by itself.
 func (p *Producer) partitions(ctx context.Context, topic string) (int, error) {
-	meta, err := p.client.Metadata(ctx, &kafkago.MetadataRequest{Topics: []string{topic}})
+	meta, err := p.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 	if err != nil {
-		return 0, classify(topic, err)
+		return 0, p.classify(topic, err)
 	}
 	for _, t := range meta.Topics {
 		if t.Name == topic && t.Error == nil && len(t.Partitions) > 0 {
 			return len(t.Partitions), nil
 		}
 		if t.Name == topic && t.Error != nil {
-			return 0, classify(topic, t.Error)
+			return 0, p.classify(topic, t.Error)
 		}
 	}
-	return 0, classify(topic, kafkago.UnknownTopicOrPartition)
+	return 0, p.classify(topic, kafka.UnknownTopicOrPartition)
 }
 
 func firstError(batch []*sending) error {

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	kafkago "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -34,9 +33,12 @@ func fakeOut(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
 
 func testProducer(t *testing.T, addrs []string, topics ...string) *Producer {
 	t.Helper()
-	tr := &kafkago.Transport{MetadataTopics: append(topics, outTopic), MetadataTTL: 200 * time.Millisecond}
-	t.Cleanup(tr.CloseIdleConnections)
-	return newProducer(&kafkago.Client{Addr: kafkago.TCP(addrs...), Transport: tr}, ProducerOptions{Bridge: 30 * time.Second})
+	p, err := NewProducer(Cluster{Brokers: addrs}, append(topics, outTopic), ProducerOptions{Bridge: 30 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	return p
 }
 
 // readOut reads n records by another client; partitions in no order among each other.
@@ -151,14 +153,14 @@ func TestProducerBridgesFakeCluster(t *testing.T) {
 func TestProducerLostAnswerFakeCluster(t *testing.T) {
 	c := fakeOut(t)
 	first := true
-	c.ControlKey(int16(kmsg.Produce), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
-		if first {
-			first = false
-			c.KeepControl()
-			writeAside(t, c.ListenAddrs(), "V", "x") // as the broker did before it lost the connection
-			return nil, fmt.Errorf("the connection breaks"), true
+	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		if !first {
+			return nil, nil, false
 		}
-		return nil, nil, false
+		first = false
+		c.SleepControl(func() { writeAside(t, c.ListenAddrs(), "V", "x") }) // written, as by a broker that then dies
+		return nil, fmt.Errorf("the connection breaks"), true
 	})
 	m := Message{Key: []byte("V"), Value: []byte("x")}
 	if err := testProducer(t, c.ListenAddrs()).Send(t.Context(), outTopic, &m); err != nil {
@@ -234,6 +236,7 @@ func TestProducerGivesUpFakeCluster(t *testing.T) {
 	p := testProducer(t, c.ListenAddrs())
 	arrived, hold := make(chan struct{}), make(chan struct{})
 	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.DropControl()
 		close(arrived)
 		c.SleepControl(func() { <-hold })
 		return nil, nil, false
@@ -273,9 +276,15 @@ func TestProducerNobodyThere(t *testing.T) {
 	}
 }
 
+// writeAside writes a record by another client.
 func writeAside(t *testing.T, addrs []string, key, value string) {
-	t.Helper()
-	_ = addrs
-	_ = key
-	_ = value
+	cl, err := kgo.NewClient(kgo.SeedBrokers(addrs...))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer cl.Close()
+	if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: outTopic, Key: []byte(key), Value: []byte(value)}).FirstErr(); err != nil {
+		t.Error(err)
+	}
 }
