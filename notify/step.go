@@ -94,7 +94,9 @@ func (s *Step) endpoints(a Audience) []string {
 }
 
 // serves reports whether an endpoint is for owners or for dealers.
-func serves(e *rules.Endpoint, a Audience) bool { return a == Owner && e.Owner || a == Dealer && e.Dealer }
+func serves(e *rules.Endpoint, a Audience) bool {
+	return a == Owner && e.Owner || a == Dealer && e.Dealer
+}
 
 // feeds returns the active endpoints that get an event because it happened: those for neither owners nor
 // dealers, with the part of the events that each has (S41, S44).

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-
-	"github.com/milepost-io/milepost/state/log"
 )
 
 // Message is one record to be written.
@@ -97,11 +95,11 @@ func (p *Producer) Close() error {
 // Send writes one message and returns when every replica in sync has it, or with a *ProduceError when it
 // was not written as far as is known. When ctx ends it returns at once: the message may be written or not.
 func (p *Producer) Send(ctx context.Context, topic string, m *Message) error {
-	n, err := p.partitions(ctx, topic)
+	parts, err := p.partitions(ctx, topic)
 	if err != nil {
 		return err
 	}
-	id := laneID{topic, int(log.ShardOf(m.Key, n))}
+	id := laneID{topic, partitionOf(m.Key, parts)}
 	s := &sending{msg: m, turn: make(chan struct{}, 1), done: make(chan error, 1)}
 	p.join(id, s)
 	select {
@@ -118,27 +116,25 @@ func (p *Producer) Send(ctx context.Context, topic string, m *Message) error {
 // SendAll writes messages, those of one key in order, and returns the first error. What follows a failed
 // message in its partition is not written.
 func (p *Producer) SendAll(ctx context.Context, topic string, ms []Message) error {
-	n, err := p.partitions(ctx, topic)
+	parts, err := p.partitions(ctx, topic)
 	if err != nil {
 		return err
 	}
-	lanes := make([][]*sending, n)
+	lanes := map[int][]*sending{}
 	for i := range ms {
-		at := log.ShardOf(ms[i].Key, n)
+		at := partitionOf(ms[i].Key, parts)
 		lanes[at] = append(lanes[at], &sending{msg: &ms[i]})
 	}
-	errs := make([]error, n)
+	errs := make([]error, len(parts))
 	var wg sync.WaitGroup
-	for at, all := range lanes {
-		if len(all) == 0 {
-			continue
-		}
+	for i, part := range parts {
+		all := lanes[part]
 		wg.Go(func() {
-			for len(all) > 0 && errs[at] == nil {
+			for len(all) > 0 && errs[i] == nil {
 				var batch []*sending
 				batch, all = p.cut(all)
-				p.write(ctx, laneID{topic, at}, batch)
-				errs[at] = firstError(batch)
+				p.write(ctx, laneID{topic, part}, batch)
+				errs[i] = firstError(batch)
 			}
 		})
 	}
@@ -292,22 +288,33 @@ func (m *Message) record() kafka.Record {
 	return r
 }
 
-// partitions returns how many partitions a topic has: from what the transport knows of the cluster, which
-// it renews by itself.
-func (p *Producer) partitions(ctx context.Context, topic string) (int, error) {
+// partitionOf is the partition that Java's client chooses for a key.
+func partitionOf(key []byte, parts []int) int {
+	return kafka.Murmur2Balancer{Consistent: true}.Balance(kafka.Message{Key: key}, parts...)
+}
+
+// partitions returns the partitions of a topic in order: from what the transport knows of the cluster,
+// which it renews by itself.
+func (p *Producer) partitions(ctx context.Context, topic string) ([]int, error) {
 	meta, err := p.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 	if err != nil {
-		return 0, p.classify(topic, err)
+		return nil, p.classify(topic, err)
 	}
 	for _, t := range meta.Topics {
-		if t.Name == topic && t.Error == nil && len(t.Partitions) > 0 {
-			return len(t.Partitions), nil
-		}
-		if t.Name == topic && t.Error != nil {
-			return 0, p.classify(topic, t.Error)
+		switch {
+		case t.Name != topic:
+		case t.Error != nil:
+			return nil, p.classify(topic, t.Error)
+		case len(t.Partitions) > 0:
+			parts := make([]int, len(t.Partitions))
+			for i := range t.Partitions {
+				parts[i] = t.Partitions[i].ID
+			}
+			slices.Sort(parts)
+			return parts, nil
 		}
 	}
-	return 0, p.classify(topic, kafka.UnknownTopicOrPartition)
+	return nil, p.classify(topic, kafka.UnknownTopicOrPartition)
 }
 
 func firstError(batch []*sending) error {
