@@ -220,7 +220,7 @@ func (p *Producer) write(ctx context.Context, id laneID, batch []*sending) {
 }
 
 func (p *Producer) writeHalves(ctx context.Context, id laneID, batch []*sending) {
-	err := p.request(ctx, id, batch)
+	err := bridge(ctx, func(ctx context.Context) error { return p.attempt(ctx, id, batch) })
 	if len(batch) > 1 && reasonOf(err) == Rejected {
 		half := len(batch) / 2
 		p.writeHalves(ctx, id, batch[:half])
@@ -235,11 +235,12 @@ func (p *Producer) writeHalves(ctx context.Context, id laneID, batch []*sending)
 	}
 }
 
-// request makes attempts with pauses between them.
-func (p *Producer) request(ctx context.Context, id laneID, batch []*sending) error {
+// bridge calls f, with pauses between, until it succeeds, fails for a reason that does not pass by itself,
+// or ctx ends.
+func bridge(ctx context.Context, f func(context.Context) error) error {
 	var last error
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		err := p.attempt(ctx, id, batch)
+		err := f(ctx)
 		if reasonOf(err) != Unavailable {
 			return err
 		}
@@ -293,9 +294,19 @@ func partitionOf(key []byte, parts []int) int {
 	return kafka.Murmur2Balancer{Consistent: true}.Balance(kafka.Message{Key: key}, parts...)
 }
 
-// partitions returns the partitions of a topic in order: from what the transport knows of the cluster,
-// which it renews by itself.
-func (p *Producer) partitions(ctx context.Context, topic string) ([]int, error) {
+// partitions returns the partitions of a topic in order.
+func (p *Producer) partitions(ctx context.Context, topic string) (parts []int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, p.opt.Bridge)
+	defer cancel()
+	err = bridge(ctx, func(ctx context.Context) error {
+		parts, err = p.layout(ctx, topic)
+		return err
+	})
+	return parts, err
+}
+
+// layout looks at what the transport knows of the cluster, which it renews by itself.
+func (p *Producer) layout(ctx context.Context, topic string) ([]int, error) {
 	meta, err := p.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 	if err != nil {
 		return nil, p.classify(topic, err)
