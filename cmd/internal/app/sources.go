@@ -157,7 +157,7 @@ func (e *Engine) openChannels() (map[string]notify.Channel, error) {
 		e.closers = append(e.closers, c.Close)
 		channels[LogEndpoint] = c
 	}
-	return channels, nil
+	return channels, e.openKafkaOut(channels)
 }
 
 // takeFile takes a recorded file in, as `serve --replay` does: through the same door, stamped now.

@@ -154,6 +154,13 @@ type Notify struct {
 	Kafka    KafkaOut  `key:"kafka"`
 }
 
+// Endpoint names that are no webhook's.
+const (
+	LogEndpoint         = "log"
+	KafkaAlertsEndpoint = "kafka-alerts"
+	KafkaLeadsEndpoint  = "kafka-leads"
+)
+
 // KafkaOut are topics of the cluster under kafka.
 type KafkaOut struct {
 	Alerts string `key:"alerts" default:"" doc:"topic that gets every reminder and alert, key = VIN, for example milepost.alerts"`
@@ -268,6 +275,8 @@ func (w *Webhook) check(at string, names map[string]bool) []string {
 		add("name: %q (expected a to z, 0 to 9 and -, at most 32)", w.Name)
 	case names[w.Name]:
 		add("name: %q stands twice", w.Name)
+	case w.Name == LogEndpoint || w.Name == KafkaAlertsEndpoint || w.Name == KafkaLeadsEndpoint:
+		add("name: %q is the name of an output of its own (expected any but %s, %s and %s)", w.Name, LogEndpoint, KafkaAlertsEndpoint, KafkaLeadsEndpoint)
 	}
 	names[w.Name] = true
 	u, err := url.Parse(w.URL)
