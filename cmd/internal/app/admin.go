@@ -93,6 +93,8 @@ type SourceStatus struct {
 	Waiting    int64  `json:"waiting,omitempty"`
 	Reconnects uint64 `json:"reconnects,omitempty"`
 	Trouble    string `json:"trouble,omitempty"`
+	// Lag is what lies in the source and is not durable here; nil: the source cannot tell.
+	Lag *int64 `json:"lag,omitempty"`
 }
 
 // DiskStatus is what the data folder takes and has left, in bytes.

@@ -14,6 +14,7 @@ import (
 	"github.com/milepost-io/milepost/ingest/file"
 	"github.com/milepost-io/milepost/ingest/httpapi"
 	jsoncodec "github.com/milepost-io/milepost/ingest/json"
+	"github.com/milepost-io/milepost/ingest/kafka"
 	"github.com/milepost-io/milepost/ingest/mqtt"
 	"github.com/milepost-io/milepost/notify"
 	"github.com/milepost-io/milepost/notify/channel/logout"
@@ -24,6 +25,7 @@ import (
 type sources struct {
 	broker     *broker.Broker
 	subscriber *mqtt.Subscriber
+	kafka      *kafka.Source
 	http       *httpapi.Handler
 }
 
@@ -40,6 +42,9 @@ func (e *Engine) openSources() error {
 		Sink: e.intake, NewDecoder: func() ingest.Decoder { return jsoncodec.NewDecoder(cat) }, Authorize: tokens.authorize("events"), Logger: e.log,
 	})
 	if err != nil {
+		return err
+	}
+	if err := e.openKafka(); err != nil {
 		return err
 	}
 	if err := e.openSubscriber(); err != nil || e.cfg.MQTT.Listen == "" {
@@ -77,6 +82,9 @@ func (e *Engine) runSources(ctx context.Context) error {
 	}
 	if e.sources.subscriber != nil {
 		fs = append(fs, e.sources.subscriber.Run)
+	}
+	if e.sources.kafka != nil {
+		fs = append(fs, e.sources.kafka.Run)
 	}
 	fs = append(fs, func(ctx context.Context) error {
 		if e.opt.Replay != "" {

@@ -108,6 +108,9 @@ func (e *Engine) sourceStatus() []SourceStatus {
 	if s := e.sources.subscriber; s != nil {
 		out = append(out, subscriberStatus(s))
 	}
+	if s := e.sources.kafka; s != nil {
+		out = append(out, kafkaStatus(s))
+	}
 	return out
 }
 
