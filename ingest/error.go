@@ -18,6 +18,8 @@ const (
 	ReasonOversize = "oversize"
 	// ReasonType: the event's type is missing or unknown.
 	ReasonType = "type"
+	// ReasonUnreadable: bytes from which the source could not take any message; see Unreadable.
+	ReasonUnreadable = "unreadable"
 	// ReasonTopic: it came under a topic that no filter matches, so nothing is known of its form.
 	ReasonTopic = "topic"
 	// ReasonNotAllowed: the source may not carry this type of event.

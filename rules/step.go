@@ -168,6 +168,10 @@ func (s *Step) decode(c *state.Context, in *state.Input) bool {
 		return s.decodeDecision(c, in)
 	}
 	d, ok := s.decoders[string(in.Codec)]
+	if !ok && string(in.Codec) == ingest.UnreadableCodec {
+		c.Quarantine(ingest.ReasonUnreadable, ingest.UnreadableDetail(in.Payload), -1)
+		return false
+	}
 	if !ok {
 		c.Quarantine(ingest.ReasonSyntax, fmt.Sprintf("no codec %q in this build", in.Codec), -1)
 		return false

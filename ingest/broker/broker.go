@@ -27,6 +27,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/milepost-io/milepost/ingest"
+	"github.com/milepost-io/milepost/ingest/mqtt/receive"
 )
 
 // Broker takes MQTT publishes into a Sink.
@@ -40,7 +41,7 @@ import (
 // Methods may be called concurrently; Listen and Run once each.
 type Broker struct {
 	opts     Options
-	routes   routes
+	routes   receive.Routes
 	log      *limitedLog
 	counters counters
 
@@ -60,7 +61,7 @@ func New(opts Options) (*Broker, error) {
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	rs, err := newRoutes(opts.Topics, opts.Codecs)
+	rs, err := receive.NewRoutes(opts.Topics, opts.Codecs)
 	if err != nil {
 		return nil, err
 	}
@@ -159,10 +160,10 @@ func (b *Broker) drain() {
 	})
 	defer timer.Stop()
 	for _, c := range conns {
-		c.startDrain()
+		c.window.Drain()
 	}
 	for _, c := range conns {
-		c.awaitDrained()
+		c.window.AwaitDrained()
 	}
 	if timedOut.Load() {
 		b.log.warn(causeDrain).Msg("mqtt broker stopped before everything taken was durable; clients send again what was not acknowledged")

@@ -79,11 +79,3 @@ func (h slogHandler) Handle(_ context.Context, r slog.Record) error {
 
 func (h slogHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
 func (h slogHandler) WithGroup(string) slog.Handler      { return h }
-
-// mask keeps the last four characters of what may be a VIN.
-func mask(s string) string {
-	if len(s) <= 4 {
-		return s
-	}
-	return "…" + s[len(s)-4:]
-}

@@ -9,7 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/milepost-io/milepost/ingest"
-	"github.com/milepost-io/milepost/ingest/json"
+	"github.com/milepost-io/milepost/ingest/mqtt/receive"
 )
 
 // Options say where the broker listens, what it accepts and where that goes.
@@ -40,40 +40,16 @@ type Options struct {
 }
 
 // Topic says what may come in on the topics that match a filter.
-type Topic struct {
-	// Filter is an MQTT topic filter. The level of its first '+' is the vehicle id, or the party id when
-	// Types holds nothing but ingest.Party; under a filter without '+' the payload names its key.
-	Filter string
-	// Codec names how payloads are encoded ("json").
-	Codec string
-	// Types are the event types accepted here.
-	Types ingest.Types
-}
+type Topic = receive.Topic
 
-// Codec is what routing needs to know of payloads. Both functions may be called concurrently.
-type Codec struct {
-	// IsBatch reports whether a payload is an array of events.
-	IsBatch func(payload []byte) bool
-	// Split calls yield for each event of a payload. The entries are parts of the payload. An error means
-	// that the payload does not split: it is one record then, and ends in the dead letters.
-	Split func(payload []byte, yield func(json.Entry) error) error
-}
-
-// DefaultCodecs is the json codec alone.
-func DefaultCodecs() map[string]Codec {
-	return map[string]Codec{json.Name: {IsBatch: json.IsBatch, Split: json.Split}}
-}
+// Codec is what routing needs to know of payloads.
+type Codec = receive.Codec
 
 // DefaultTopics are the topics of a broker without configuration. No car can send an erase.
-func DefaultTopics() []Topic {
-	return []Topic{
-		{Filter: "vehicles/+/telemetry", Codec: json.Name, Types: ingest.TypeSet(ingest.Telemetry)},
-		{Filter: "vehicles/+/profile", Codec: json.Name, Types: ingest.TypeSet(ingest.Vehicle)},
-		{Filter: "vehicles/+/service", Codec: json.Name, Types: ingest.TypeSet(ingest.Service)},
-		{Filter: "vehicles/+/feedback", Codec: json.Name, Types: ingest.TypeSet(ingest.Feedback)},
-		{Filter: "parties/+", Codec: json.Name, Types: ingest.TypeSet(ingest.Party)},
-	}
-}
+func DefaultTopics() []Topic { return receive.DefaultTopics() }
+
+// DefaultCodecs is the json codec alone.
+func DefaultCodecs() map[string]Codec { return receive.DefaultCodecs() }
 
 func (o *Options) setDefaults() {
 	if len(o.Topics) == 0 {

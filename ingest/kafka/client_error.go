@@ -92,3 +92,11 @@ func isUnreachable(err error) bool {
 }
 
 func (c *Cluster) addresses() string { return strings.Join(c.Brokers, ", ") }
+
+// kafkaError is the error of a code of the protocol, nil for 0.
+func kafkaError(code int16) error {
+	if code == 0 {
+		return nil
+	}
+	return kafka.Error(code)
+}

@@ -88,6 +88,13 @@ type SourceStatus struct {
 	Connections int64  `json:"connections,omitempty"`
 	Received    uint64 `json:"received"`
 	Refused     uint64 `json:"refused"`
+	// Of a source that connects to somebody else's server: messages taken and not acknowledged, connections
+	// made again, and what is wrong now.
+	Waiting    int64  `json:"waiting,omitempty"`
+	Reconnects uint64 `json:"reconnects,omitempty"`
+	Trouble    string `json:"trouble,omitempty"`
+	// Lag is what lies in the source and is not durable here; nil: the source cannot tell.
+	Lag *int64 `json:"lag,omitempty"`
 }
 
 // DiskStatus is what the data folder takes and has left, in bytes.

@@ -56,6 +56,8 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		m.counter("milepost_ingest_source_records_total", "records taken since the start", float64(s.Received), "source", s.Name)
 		m.counter("milepost_ingest_source_refused_total", "requests or connections refused since the start", float64(s.Refused), "source", s.Name)
 	}
+	c.collectSubscriber(m)
+	c.collectKafka(m)
 	for _, d := range st.Outbox {
 		m.gauge("milepost_notify_outbox_entries", "events that wait for a destination", float64(d.Pending), "endpoint", d.Name)
 		m.gauge("milepost_notify_breaker_open", "1 while nothing is sent to the destination", boolValue(d.Breaker != "closed" || d.Disabled), "endpoint", d.Name)

@@ -14,6 +14,8 @@ import (
 	"github.com/milepost-io/milepost/ingest/file"
 	"github.com/milepost-io/milepost/ingest/httpapi"
 	jsoncodec "github.com/milepost-io/milepost/ingest/json"
+	"github.com/milepost-io/milepost/ingest/kafka"
+	"github.com/milepost-io/milepost/ingest/mqtt"
 	"github.com/milepost-io/milepost/notify"
 	"github.com/milepost-io/milepost/notify/channel/logout"
 	"github.com/milepost-io/milepost/notify/channel/webhook"
@@ -21,8 +23,10 @@ import (
 
 // sources are the ways in.
 type sources struct {
-	broker *broker.Broker
-	http   *httpapi.Handler
+	broker     *broker.Broker
+	subscriber *mqtt.Subscriber
+	kafka      *kafka.Source
+	http       *httpapi.Handler
 }
 
 func (e *Engine) openSources() error {
@@ -37,7 +41,13 @@ func (e *Engine) openSources() error {
 	e.sources.http, err = httpapi.New(httpapi.Options{
 		Sink: e.intake, NewDecoder: func() ingest.Decoder { return jsoncodec.NewDecoder(cat) }, Authorize: tokens.authorize("events"), Logger: e.log,
 	})
-	if err != nil || e.cfg.MQTT.Listen == "" {
+	if err != nil {
+		return err
+	}
+	if err := e.openKafka(); err != nil {
+		return err
+	}
+	if err := e.openSubscriber(); err != nil || e.cfg.MQTT.Listen == "" {
 		return err
 	}
 	e.sources.broker, err = broker.New(broker.Options{Listen: e.cfg.MQTT.Listen, Topics: topics(e.cfg), Sink: e.intake, Logger: e.log})
@@ -69,6 +79,12 @@ func (e *Engine) runSources(ctx context.Context) error {
 	var fs []func(context.Context) error
 	if e.sources.broker != nil {
 		fs = append(fs, e.sources.broker.Run)
+	}
+	if e.sources.subscriber != nil {
+		fs = append(fs, e.sources.subscriber.Run)
+	}
+	if e.sources.kafka != nil {
+		fs = append(fs, e.sources.kafka.Run)
 	}
 	fs = append(fs, func(ctx context.Context) error {
 		if e.opt.Replay != "" {

@@ -105,6 +105,12 @@ func (e *Engine) sourceStatus() []SourceStatus {
 			Refused: s.RefusedQoS2 + s.RefusedSize + s.RefusedProtocol + s.RefusedClients + s.RefusedSubscribe,
 		})
 	}
+	if s := e.sources.subscriber; s != nil {
+		out = append(out, subscriberStatus(s))
+	}
+	if s := e.sources.kafka; s != nil {
+		out = append(out, kafkaStatus(s))
+	}
 	return out
 }
 

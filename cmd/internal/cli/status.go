@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -51,9 +52,18 @@ func (s *session) printStatus(st *app.Status) {
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\n", x.Name, x.Applied, x.Lag, max(0, x.Applied-x.Stored), x.Clock.Format(time.RFC3339))
 	}
 	if len(st.Sources) > 0 {
-		fmt.Fprintln(w, "\nSOURCE\tADDRESS\tCLIENTS\tRECEIVED\tREFUSED")
+		fmt.Fprintln(w, "\nSOURCE\tADDRESS\tCLIENTS\tRECEIVED\tREFUSED\tLAG")
 		for _, x := range st.Sources {
-			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\n", x.Name, x.Address, x.Connections, x.Received, x.Refused)
+			lag := "-"
+			if x.Lag != nil {
+				lag = strconv.FormatInt(*x.Lag, 10)
+			}
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\n", x.Name, x.Address, x.Connections, x.Received, x.Refused, lag)
+		}
+	}
+	for _, x := range st.Sources {
+		if x.Trouble != "" {
+			fmt.Fprintf(w, "%s: %s\n", x.Name, x.Trouble)
 		}
 	}
 	if len(st.Outbox) > 0 {

@@ -81,11 +81,11 @@ type MQTT struct {
 // MQTTConnect is a broker of the user's.
 type MQTTConnect struct {
 	URL          string    `key:"url" default:"" doc:"broker to subscribe at instead of the embedded one: mqtt://host:1883 or tls://host:8883"`
-	ClientID     string    `key:"client_id" default:"milepost" doc:"client id; connection n of several adds -n. The broker keeps what arrives for it while it is away"`
-	Connections  int       `key:"connections" default:"1" doc:"connections, 1 to 64; each has a fixed share of the topics, so a car's order is kept"`
-	Share        string    `key:"share" default:"" doc:"group of a shared subscription ($share) by which the broker spreads every topic over the connections: faster, but a car's messages may overtake each other"`
+	ClientID     string    `key:"client_id" default:"milepost" doc:"client id; the second connection adds -2, and so on. The broker keeps what arrives for it while it is away; each engine needs its own"`
+	Connections  int       `key:"connections" default:"1" doc:"connections, 1 to 64, at most as many as filters in topics; each has every n-th filter, so what comes under a filter keeps its order"`
+	Share        string    `key:"share" default:"" doc:"group of a shared subscription ($share): the broker spreads every filter over all connections. Faster, but a car's messages may overtake each other: what was overtaken counts as late"`
 	Username     string    `key:"username" default:"" doc:"user name at the broker"`
-	PasswordFile string    `key:"password_file" default:"" doc:"file with the password in its first line"`
+	PasswordFile string    `key:"password_file" default:"" doc:"file with the password in its first line; read again at each attempt to connect"`
 	TLS          TLSClient `key:"tls"`
 }
 
@@ -245,7 +245,7 @@ func (c *Config) check() []string {
 		}
 		bad = append(bad, checkContent(at, t.Codec, t.Types)...)
 	}
-	bad = append(bad, c.MQTT.Connect.check()...)
+	bad = append(bad, c.MQTT.Connect.check(len(c.MQTT.Topics))...)
 	bad = append(bad, c.Kafka.check()...)
 	if (c.Notify.Kafka.Alerts != "" || c.Notify.Kafka.Leads != "") && len(c.Kafka.Brokers) == 0 {
 		add("notify.kafka: needs kafka.brokers")
