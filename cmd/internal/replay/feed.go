@@ -19,40 +19,64 @@ import (
 // progressEvery is how many records pass between two calls of progress.
 const progressEvery = 1 << 14
 
+// Source is recorded events, in the order of their arrival.
+type Source interface {
+	// Next returns the next record, valid until the call after, with its arrival; io.EOF at the end.
+	Next(ctx context.Context) (ingest.Record, error)
+}
+
 // Feed applies a whole input: a file of events, or "journal:DIR" with the data folder of an engine,
 // running or not. It returns how many records there were.
 func Feed(ctx context.Context, r *Replay, input string, progress func(int)) (int, error) {
-	n := 0
-	take := func(rec *ingest.Record) error {
-		if n++; n%progressEvery == 0 {
-			progress(n)
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-		}
-		return r.Apply(rec)
-	}
 	if dir, ok := strings.CutPrefix(input, "journal:"); ok {
-		err := feedJournal(dir, take)
-		return n, err
+		f := feed{r: r, progress: progress}
+		err := feedJournal(dir, func(rec *ingest.Record) error { return f.take(ctx, rec) })
+		return f.n, err
 	}
 	src, err := file.Open(input)
 	if err != nil {
 		return 0, err
 	}
 	defer src.Close()
+	return FeedFrom(ctx, r, fileSource{src}, progress)
+}
+
+// FeedFrom applies a whole source and returns how many records there were.
+func FeedFrom(ctx context.Context, r *Replay, src Source, progress func(int)) (int, error) {
+	f := feed{r: r, progress: progress}
 	for {
-		rec, err := src.Next()
+		rec, err := src.Next(ctx)
 		if errors.Is(err, io.EOF) {
-			return n, nil
+			return f.n, nil
 		}
 		if err == nil {
-			err = take(&rec)
+			err = f.take(ctx, &rec)
 		}
 		if err != nil {
-			return n, err
+			return f.n, err
 		}
 	}
+}
+
+type fileSource struct{ *file.Reader }
+
+func (s fileSource) Next(context.Context) (ingest.Record, error) { return s.Reader.Next() }
+
+// feed counts what is applied.
+type feed struct {
+	r        *Replay
+	progress func(int)
+	n        int
+}
+
+func (f *feed) take(ctx context.Context, rec *ingest.Record) error {
+	if f.n++; f.n%progressEvery == 0 {
+		f.progress(f.n)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return f.r.Apply(rec)
 }
 
 // feedJournal reads the events of a kept journal, in the order of their arrival; what the engine itself
