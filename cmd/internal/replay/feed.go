@@ -80,8 +80,7 @@ func (f *feed) take(ctx context.Context, rec *ingest.Record) error {
 }
 
 // feedJournal reads the events of a kept journal, in the order of their arrival; what the engine itself
-// appended is not input. An origin is told apart by the partition it stands in: a redelivery is told
-// within one (S5), and partitions meet here in another order than their source had.
+// appended is not input.
 func feedJournal(dir string, take func(*ingest.Record) error) error {
 	a, err := journal.OpenReadOnly(nil, filepath.Join(dir, "journal"))
 	if err != nil {
@@ -92,15 +91,10 @@ func feedJournal(dir string, take func(*ingest.Record) error) error {
 		if err != nil {
 			return err
 		}
-		rec := &e.Record
-		if rec.Kind != log.Event {
+		if e.Record.Kind != log.Event {
 			continue
 		}
-		window.add(ingest.Record{
-			Key: bytes.Clone(rec.Key), Party: e.Partition.Stream == log.Notices, Types: ingest.Types(rec.Types), Oversize: rec.Oversize,
-			Arrival: rec.Arrival, Source: string(rec.Source), Topic: string(rec.Topic), Origin: originIn(e.Partition, rec.Origin), Seq: rec.Seq, Rising: rec.Rising,
-			Codec: string(rec.Codec), Payload: bytes.Clone(rec.Payload),
-		})
+		window.add(Recorded(&e))
 		for len(window.recs) > reorder {
 			if err := take(window.first()); err != nil {
 				return err
@@ -115,12 +109,20 @@ func feedJournal(dir string, take func(*ingest.Record) error) error {
 	return nil
 }
 
-// originIn names an origin within a partition; a record without an origin stays so.
-func originIn(p log.Partition, origin []byte) string {
-	if len(origin) == 0 {
-		return ""
+// Recorded is an event of a journal as input for a replay on any number of shards. Its origin is told apart
+// by the partition it stands in: a redelivery is told within one (S5), and in a replay partitions meet in
+// another order than their source had.
+func Recorded(e *journal.Entry) ingest.Record {
+	rec := &e.Record
+	out := ingest.Record{
+		Key: bytes.Clone(rec.Key), Party: e.Partition.Stream == log.Notices, Types: ingest.Types(rec.Types), Oversize: rec.Oversize,
+		Arrival: rec.Arrival, Source: string(rec.Source), Topic: string(rec.Topic), Seq: rec.Seq, Rising: rec.Rising,
+		Codec: string(rec.Codec), Payload: bytes.Clone(rec.Payload),
 	}
-	return fmt.Sprintf("%s/%d/%s", p.Stream, p.Shard, origin)
+	if len(rec.Origin) > 0 {
+		out.Origin = fmt.Sprintf("%s/%d/%s", e.Partition.Stream, e.Partition.Shard, rec.Origin)
+	}
+	return out
 }
 
 // reorder is how many records are held back: more than one group of the journal holds, within which
