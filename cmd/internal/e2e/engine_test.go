@@ -186,14 +186,24 @@ func (e *engine) post(events string) {
 // run runs the command line against this engine.
 func (e *engine) run(args ...string) string {
 	e.t.Helper()
+	out, err := e.try(args...)
+	if err != nil {
+		e.t.Fatalf("milepost %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// try is run that may fail; out then holds both outputs.
+func (e *engine) try(args ...string) (out string, err error) {
+	e.t.Helper()
 	cmd := exec.Command(binary(e.t), append(args, "--config", filepath.Join(e.dir, "milepost.yaml"))...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	out, err := cmd.Output()
+	b, err := cmd.Output()
 	if err != nil {
-		e.t.Fatalf("milepost %s: %v\n%s%s", strings.Join(args, " "), err, out, stderr.String())
+		return string(b) + stderr.String(), err
 	}
-	return string(out)
+	return string(b), nil
 }
 
 // vehicle is `vehicle show -o json`.
