@@ -69,6 +69,8 @@ func TestMistakes(t *testing.T) {
 		{"map", "http: x", "f.yaml:1:7: http is text"},
 		{"list at the top", "- a", "f.yaml:1:1: the configuration is a list"},
 		{"plain http", "notify: {webhooks: [{name: a, url: 'http://x/', secret_file: s, to: [owner]}]}", `http needs allow_private`},
+		{"name of an output", "kafka: {brokers: ['h:1']}\nnotify: {webhooks: [{name: kafka-alerts, url: 'https://x/', secret_file: s, to: [owner]}]}", `name: "kafka-alerts" is the name of an output`},
+		{"topic without cluster", "notify: {kafka: {leads: x}}", `notify.kafka: needs kafka.brokers`},
 		{"zone", "timezone: Asia/Shangai", `is no IANA zone`},
 		{"twice", "shards: 1\nshards: 2", `f.yaml:2:1: key "shards" stands twice, first on line 1`},
 		{"anchor", "data: &d x\nrules: *d", `f.yaml:1:7: anchors are not allowed`},
