@@ -21,7 +21,7 @@ func TestFiltersMatch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, key := rs.match(tc.topic)
+		r, key := rs.Match(tc.topic)
 		if got := key; r == nil && tc.want != "no" || r != nil && got != tc.want {
 			t.Errorf("%s against %s: key %q, matched %v; expected %q", tc.topic, tc.filter, got, r != nil, tc.want)
 		}
