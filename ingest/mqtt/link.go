@@ -59,7 +59,7 @@ func (a brokerAddress) dial(ctx context.Context, cfg *tls.Config) (net.Conn, err
 	tc := tls.Client(nc, cfg)
 	if err := tc.HandshakeContext(ctx); err != nil {
 		nc.Close()
-		return nil, err
+		return nil, &handshake{err}
 	}
 	return tc, nil
 }
