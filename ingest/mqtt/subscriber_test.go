@@ -441,7 +441,10 @@ func TestSubscriberOptionsAreChecked(t *testing.T) {
 		"expected mqtt or tls": func(o *SubscriberOptions) { o.URL = "http://localhost" },
 		"without a user":       func(o *SubscriberOptions) { o.URL = "mqtt://u:p@localhost" },
 		"whole seconds":        func(o *SubscriberOptions) { o.KeepAlive = 1500 * time.Millisecond },
-		"1 to 65535":           func(o *SubscriberOptions) { o.Window = 65536 },
+		"have topics in common": func(o *SubscriberOptions) {
+			o.Connections, o.Topics = 2, append(one(), receive.Topic{Filter: "vehicles/V1/+", Codec: "json", Types: 1})
+		},
+		"1 to 65535": func(o *SubscriberOptions) { o.Window = 65536 },
 	} {
 		o := ok
 		change(&o)

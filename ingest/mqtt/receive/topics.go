@@ -138,3 +138,19 @@ func (r *Route) match(topic string) (key string, ok bool) {
 	}
 	return key, !more
 }
+
+// Overlap reports whether a topic can match both filters.
+func Overlap(a, b string) bool {
+	x, y := strings.Split(a, "/"), strings.Split(b, "/")
+	for i := 0; ; i++ {
+		switch {
+		case i < len(x) && x[i] == "#", i < len(y) && y[i] == "#":
+			return true
+		case i == len(x) || i == len(y):
+			// "a/#" matches "a", too.
+			return len(x) == len(y) || i+1 == len(x) && x[i] == "#" || i+1 == len(y) && y[i] == "#"
+		case x[i] != y[i] && x[i] != "+" && y[i] != "+":
+			return false
+		}
+	}
+}

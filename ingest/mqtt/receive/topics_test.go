@@ -33,3 +33,23 @@ func TestTopicsAreMasked(t *testing.T) {
 		t.Fatalf("masked to %q", got)
 	}
 }
+
+func TestFiltersOverlap(t *testing.T) {
+	for _, x := range []struct {
+		a, b string
+		want bool
+	}{
+		{"vehicles/+/telemetry", "vehicles/+/profile", false},
+		{"vehicles/+/telemetry", "vehicles/V1/+", true},
+		{"vehicles/+", "vehicles/+/telemetry", false},
+		{"vehicles/#", "vehicles/+/telemetry", true},
+		{"vehicles/#", "vehicles", true},
+		{"parties/+", "vehicles/+", false},
+		{"a/b", "a/b", true},
+		{"#", "a", true},
+	} {
+		if Overlap(x.a, x.b) != x.want || Overlap(x.b, x.a) != x.want {
+			t.Errorf("%s and %s: expected %v", x.a, x.b, x.want)
+		}
+	}
+}
