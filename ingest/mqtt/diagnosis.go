@@ -61,6 +61,8 @@ func diagnose(err error, connected bool, short int, c *connection) diagnosis {
 		return diagnosis{causeTLS, true, "mqtt.connect.url: what listens there ends the TLS handshake; is it a TLS port?", err}
 	case errors.As(err, &unreached):
 		return diagnosis{causeReach, false, "mqtt.connect.url: the broker cannot be reached; trying again", err}
+	case errors.As(err, &closed) && goneAway(err) && c.sub.Encrypted():
+		return diagnosis{causeTLS, true, "mqtt.connect.tls.cert_file: what listens there ends the connection instead of answering; does it want a client certificate, or another?", err}
 	case errors.As(err, &closed) && goneAway(err):
 		return diagnosis{causeProtocol, true, "mqtt.connect.url: what listens there ends the connection instead of answering; does it want TLS (tls://)?", err}
 	case errors.As(err, &closed):

@@ -30,7 +30,7 @@ func TestFakeBrokerSpeaksTLS(t *testing.T) {
 		{"in order", server, ca.Pool(), []tls.Certificate{client}, "", ""},
 		{"unknown authority", server, other.Pool(), []tls.Certificate{client}, "", "mqtt.connect.tls.ca_file"},
 		{"another name", server, ca.Pool(), []tls.Certificate{client}, "broker.example", "mqtt.connect.tls.server_name"},
-		{"expired", expired, ca.Pool(), []tls.Certificate{client}, "", "has expired"},
+		{"expired", expired, ca.Pool(), []tls.Certificate{client}, "", "mqtt.connect.url: the broker's certificate has expired"},
 		{"no client certificate", server, ca.Pool(), nil, "", "mqtt.connect.tls.cert_file"},
 		{"a stranger's", server, ca.Pool(), []tls.Certificate{stranger}, "", "mqtt.connect.tls.cert_file"},
 	} {
