@@ -29,7 +29,13 @@ type testEngine struct {
 // startEngine runs an engine on a folder of its own until the test ends; then it must stop cleanly.
 func startEngine(t *testing.T, extra string) *testEngine {
 	t.Helper()
-	cfg, err := config.Parse("milepost.yaml", []byte("http: {listen: \"127.0.0.1:0\"}\nmqtt: {listen: \"127.0.0.1:0\"}\nshards: 2\n"+extra), t.TempDir(), nil)
+	return startConfig(t, "http: {listen: \"127.0.0.1:0\"}\nmqtt: {listen: \"127.0.0.1:0\"}\nshards: 2\n"+extra)
+}
+
+// startConfig is startEngine with a whole configuration.
+func startConfig(t *testing.T, file string) *testEngine {
+	t.Helper()
+	cfg, err := config.Parse("milepost.yaml", []byte(file), t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

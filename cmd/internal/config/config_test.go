@@ -76,6 +76,9 @@ func TestMistakes(t *testing.T) {
 		{"anchor", "data: &d x\nrules: *d", `f.yaml:1:7: anchors are not allowed`},
 		{"documents", "shards: 1\n---\nshards: 2", `f.yaml:3:1: a second YAML document`},
 		{"all of them", "shard: 1\njournal: {keep: 1}", `f.yaml:2:17: journal.keep is "1"`},
+		{"idle connections", "mqtt: {connect: {url: 'mqtt://b', connections: 6}}", "mqtt.connect.connections: 6 for 5 filters in mqtt.topics: a filter has one connection, so 1 would be idle"},
+		{"share", "mqtt: {connect: {url: 'mqtt://b', connections: 6, share: a/b}}", `mqtt.connect.share: "a/b" (expected a name`},
+		{"broker's user", "mqtt: {connect: {url: 'mqtt://u:p@b'}}", `mqtt.connect.url: holds a user`},
 		{"type", "mqtt: {topics: [{filter: 'a/+', types: [telemetri]}]}", `"telemetri" (expected telemetry`},
 	} {
 		t.Run(x.name, func(t *testing.T) {
