@@ -2,8 +2,10 @@ package broker
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"sync"
@@ -21,15 +23,20 @@ var errConnClosed = errors.New("connection closed")
 // conn: the handler, which reads and takes, and the writer of acknowledgements, which the handler starts
 // with the first message and waits for.
 type conn struct {
-	net.Conn
-	broker *Broker
-	ctx    context.Context // ends with the connection
-	cancel context.CancelFunc
-	frames frames
-	intake intake
-	writer sync.WaitGroup
+	net.Conn          // what mochi speaks on: TLS or the socket itself
+	socket   net.Conn // what is closed: ending TLS in form may wait for the client
+	broker   *Broker
+	from     netip.Addr
+	pending  bool            // it has not said who it is; guarded by Broker.mu
+	refused  bool            // credentials were wrong; the handler's own
+	ctx      context.Context // ends with the connection
+	cancel   context.CancelFunc
+	frames   frames
+	intake   intake
+	writer   sync.WaitGroup
 
 	mu    sync.Mutex
+	who   client // set once, by the handler, which therefore reads it without the lock
 	slots []slot // the window, as a ring; nil until the first message of QoS 1
 	// head is the oldest message without a written PUBACK, ready the oldest not durable yet, tail the
 	// next to be taken: head ≤ ready ≤ tail ≤ head + len(slots).
@@ -46,7 +53,13 @@ type slot struct {
 }
 
 func newConn(b *Broker, nc net.Conn) *conn {
-	c := &conn{Conn: nc, broker: b}
+	c := &conn{Conn: nc, socket: nc, broker: b}
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		c.from = a.AddrPort().Addr().Unmap()
+	}
+	if b.opts.TLS != nil {
+		c.Conn = tls.Server(nc, b.opts.TLS)
+	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.work.L, c.room.L = &c.mu, &c.mu
 	return c
@@ -191,7 +204,7 @@ func (c *conn) closeLocked() error {
 	c.cancel()
 	c.work.Broadcast()
 	c.room.Broadcast()
-	return c.Conn.Close()
+	return c.socket.Close()
 }
 
 // Write bounds every write, mochi's too: a client that does not read is closed, it holds up nobody.

@@ -79,6 +79,10 @@ func (c *conn) records(m message) []ingest.Record {
 		c.broker.counters.unmatched.Add(1)
 		c.broker.log.warn(causeTopic).Str("topic", maskTopic(m.topic)).
 			Msg("mqtt topic matches no filter; the message goes to the dead letters, add a filter under mqtt.topics to take it")
+	} else if !c.who.may(route, key) {
+		c.broker.offend(c.who.name, m.topic)
+		rec.Codec, rec.Source = ingest.WrongClient, c.who.source
+		route = nil // what another is said to have said is not even split
 	} else {
 		rec.Types, rec.Codec, rec.Party = route.types, route.name, route.party
 		in.key = append(in.key[:0], key...)
