@@ -202,8 +202,8 @@ func (b *Broker) settle(c *conn) {
 
 // Offender is a client that published for others.
 type Offender struct {
-	Client   string
-	Messages uint64
+	Client   string `json:"client"`
+	Messages uint64 `json:"messages"`
 }
 
 // maxOffenders bounds the clients counted one by one.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/milepost-io/milepost/ingest/broker"
 	"github.com/milepost-io/milepost/notify"
 	"github.com/milepost-io/milepost/rules"
 )
@@ -88,6 +89,8 @@ type SourceStatus struct {
 	Connections int64  `json:"connections,omitempty"`
 	Received    uint64 `json:"received"`
 	Refused     uint64 `json:"refused"`
+	// Offenders are clients that published for vehicles they may not speak for.
+	Offenders []broker.Offender `json:"offenders,omitempty"`
 }
 
 // DiskStatus is what the data folder takes and has left, in bytes.
