@@ -15,7 +15,7 @@ import (
 const (
 	// watchEvery is how often files are looked at. A change is taken when two looks in a row have seen the
 	// same, so that a file half written, or a certificate without its key, is not.
-	watchEvery = 5 * time.Second
+	watchEvery = time.Second
 	// expirySoon is how long before its end a certificate is warned about, once in expiryEvery.
 	expirySoon, expiryEvery = 14 * 24 * time.Hour, 24 * time.Hour
 )
