@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/milepost-io/milepost/internal/certtest"
+	"github.com/milepost-io/milepost/ingest/certtest"
 )
 
 // What is wrong with certificates is told by the key that mends it, once a minute, and tried again. A fake

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/milepost-io/milepost/internal/certtest"
+	"github.com/milepost-io/milepost/ingest/certtest"
 )
 
 // TestMosquittoCredentials: TLS with a client certificate and a password; and what is said when one of them

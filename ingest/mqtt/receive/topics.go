@@ -115,6 +115,9 @@ func (rs Routes) Match(topic string) (r *Route, key string) {
 	return nil, ""
 }
 
+// NamesVehicle reports whether the topic says which vehicle a publish is about.
+func (r *Route) NamesVehicle() bool { return r.key >= 0 && !r.party }
+
 func (r *Route) match(topic string) (key string, ok bool) {
 	if topic == "" || topic[0] == '$' {
 		return "", false // MQTT-4.7.2-1: wildcards do not reach the server's own topics
