@@ -125,7 +125,7 @@ func (h *health) listener() *pebble.EventListener {
 		BackgroundError: func(err error) {
 			h.writeErrors.Add(1)
 			if !h.opened.Load() {
-				h.fail(err)
+				h.fail(h.explain("open", err))
 				return
 			}
 			if room.Full(err) {

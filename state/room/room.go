@@ -164,12 +164,12 @@ func (f *FS) backOff(c vfs.DiskWriteCategory) {
 	if last.n == 0 {
 		return
 	}
+	pause := min(f.opt.RetryMin<<min(last.n, 10), maxPause)
 	select {
-	case <-give: // opening or ending: no time to lose
-		return
+	case <-give: // opening or ending: there is little time
+		pause, give = f.opt.RetryMin, nil
 	default:
 	}
-	pause := min(f.opt.RetryMin<<min(last.n, 10), maxPause)
 	if left := pause - time.Since(last.last); left > 0 {
 		sleep(left, give)
 	}
