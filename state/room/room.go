@@ -154,7 +154,10 @@ func compacts(c vfs.DiskWriteCategory) bool {
 
 // maxPause bounds the pause before a file of a category that keeps failing is begun again: the store tries
 // again at once, and a full or broken disk would cost a core.
-const maxPause = 10 * time.Second
+const (
+	maxPause     = 10 * time.Second
+	hurriedPause = 20 * time.Millisecond
+)
 
 // backOff waits before the next file of a category whose last ones could not be written.
 func (f *FS) backOff(c vfs.DiskWriteCategory) {
@@ -167,7 +170,7 @@ func (f *FS) backOff(c vfs.DiskWriteCategory) {
 	pause := min(f.opt.RetryMin<<min(last.n, 10), maxPause)
 	select {
 	case <-give: // opening or ending: there is little time
-		pause, give = f.opt.RetryMin, nil
+		pause, give = min(pause, hurriedPause), nil
 	default:
 	}
 	if left := pause - time.Since(last.last); left > 0 {
