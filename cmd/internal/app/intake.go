@@ -20,6 +20,8 @@ type intake struct {
 	parts [2][]partIntake // by stream, by shard
 	open  chan struct{}   // closed when records may come in
 	gate  gate            // shut while there is no room
+	room  atomic.Int64    // bytes that may be taken until the disk is looked at again
+	short func()          // called when they are used up; it does not block. nil: nobody looks
 	done  chan struct{}   // closed when the engine ends
 
 	takes, joints sync.Pool // of *taken and *joint
@@ -108,6 +110,9 @@ func (in *intake) Take(recs []ingest.Record, ack ingest.Acker, id uint64) error 
 	for i := range recs {
 		t.add(in, &recs[i])
 	}
+	if in.room.Add(-t.size) < 0 && in.short != nil {
+		in.short()
+	}
 	to := t.ack(in, ack, id)
 	for i := range t.parts {
 		if part := &t.parts[i]; len(part.recs) > 0 {
@@ -124,6 +129,7 @@ type taken struct {
 	parts []takenPart
 	text  []byte // the strings of the records
 	used  int    // partitions with records
+	size  int64  // about what the records take in the log
 }
 
 type takenPart struct {
@@ -150,6 +156,7 @@ func (t *taken) add(in *intake, r *ingest.Record) {
 	if len(part.recs) == 0 {
 		t.used++
 	}
+	t.size += int64(len(r.Key) + len(r.Payload) + len(r.Source) + len(r.Topic) + len(r.Origin) + 16)
 	part.recs = append(part.recs, log.Record{
 		Kind: log.Event, Oversize: r.Oversize, Types: uint32(r.Types), Key: r.Key,
 		Source: t.bytes(r.Source), Topic: t.bytes(r.Topic), Origin: t.bytes(r.Origin), Seq: r.Seq,
@@ -189,7 +196,7 @@ func (in *intake) release(t *taken) {
 			part.recs = nil
 		}
 	}
-	t.text, t.used = t.text[:0], 0
+	t.text, t.used, t.size = t.text[:0], 0, 0
 	if cap(t.text) > keep<<8 {
 		t.text = nil
 	}
