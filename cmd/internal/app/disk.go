@@ -146,7 +146,7 @@ func (d *disk) look() {
 		}
 	}
 	// What the stores may still have to write of what was taken in comes on top.
-	owed := d.journal.Stats().NeededBytes
+	now.Owed = d.journal.Stats().NeededBytes
 	below := func(level int64, was bool) bool {
 		if was {
 			level += now.Reserve / 8
@@ -156,7 +156,7 @@ func (d *disk) look() {
 	switch {
 	case now.Waiting > 0:
 		now.IntakeStopped, now.SendingStopped = stoppedFull, true
-	case below(now.Reserve+owed, before.IntakeStopped != ""):
+	case below(now.Reserve+now.Owed, before.IntakeStopped != ""):
 		now.IntakeStopped, now.SendingStopped = stoppedReserve, below(now.Reserve/2, before.SendingStopped)
 	}
 	d.mu.Lock()
@@ -164,15 +164,15 @@ func (d *disk) look() {
 	d.mu.Unlock()
 	d.intake.room.Store(math.MaxInt64)
 	if measured { // every byte taken is written to the log, and may be written to a store
-		d.intake.room.Store((now.Free - now.Reserve - owed) / 2)
+		d.intake.room.Store((now.Free - now.Reserve - now.Owed) / 2)
 	}
-	d.act(before, now, owed, measured)
+	d.act(before, now, measured)
 }
 
 // act makes it so, and says so: what changed, and once a minute what stays.
-func (d *disk) act(before, now DiskStatus, owed int64, measured bool) {
-	if measured && now.Free < now.Reserve*5/4+owed {
-		d.journal.Shed(now.Reserve*3/2 + owed - now.Free)
+func (d *disk) act(before, now DiskStatus, measured bool) {
+	if measured && now.Free < now.Reserve*5/4+now.Owed {
+		d.journal.Shed(now.Reserve*3/2 + now.Owed - now.Free)
 	} else {
 		d.journal.Shed(0)
 	}
@@ -189,7 +189,11 @@ func (d *disk) act(before, now DiskStatus, owed int64, measured bool) {
 		return
 	}
 	d.said = time.Now()
-	d.log.Error().Str("reason", now.IntakeStopped).Int64("free_bytes", now.Free).Int64("reserve_bytes", now.Reserve).
+	level := zerolog.ErrorLevel
+	if now.IntakeStopped == stoppedReserve && now.Free >= now.Reserve { // until the next write-back, most likely
+		level = zerolog.WarnLevel
+	}
+	d.log.WithLevel(level).Str("reason", now.IntakeStopped).Int64("free_bytes", now.Free).Int64("reserve_bytes", now.Reserve).Int64("owed_bytes", now.Owed).
 		Int("waiting_writers", now.Waiting).Bool("sending_stopped", now.SendingStopped).
 		Msg("intake has stopped: " + now.why(d.dir))
 }
@@ -201,6 +205,10 @@ func (s *DiskStatus) why(dir string) string {
 	case stoppedFull:
 		return fmt.Sprintf("the disk of %s is full: %s", dir, then)
 	case stoppedReserve:
+		if s.Free >= s.Reserve {
+			return fmt.Sprintf("the disk of %s has %s free, of which the stores may need %s and disk_reserve keeps %s: it goes on when they are written; if it does not within a minute, make room on this disk",
+				dir, bytesText(s.Free), bytesText(s.Owed), bytesText(s.Reserve))
+		}
 		return fmt.Sprintf("the disk of %s has %s free and disk_reserve keeps %s: %s", dir, bytesText(s.Free), bytesText(s.Reserve), then)
 	}
 	return ""
