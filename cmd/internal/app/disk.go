@@ -159,14 +159,14 @@ func (d *disk) look() {
 	case below(now.Reserve+now.Owed, before.IntakeStopped != ""):
 		now.IntakeStopped, now.SendingStopped = stoppedReserve, below(now.Reserve/2, before.SendingStopped)
 	}
-	d.mu.Lock()
-	d.now = now
-	d.mu.Unlock()
 	d.intake.room.Store(math.MaxInt64)
 	if measured { // every byte taken is written to the log, and may be written to a store
 		d.intake.room.Store((now.Free - now.Reserve - now.Owed) / 2)
 	}
 	d.act(before, now, measured)
+	d.mu.Lock()
+	d.now = now
+	d.mu.Unlock()
 }
 
 // act makes it so, and says so: what changed, and once a minute what stays.

@@ -91,12 +91,17 @@ func (in *intake) recent() []heard {
 // when the last of them is durable; while there is no room on the disk it waits. Those of one partition go in together: a request of which a crash had
 // left a part would be taken for a repetition when it is sent again, and the rest of it lost (S5, E4).
 func (in *intake) Take(recs []ingest.Record, ack ingest.Acker, id uint64) error {
+	return in.take(recs, ack, id, in.gate.wait)
+}
+
+// take is Take with what to do at the gate.
+func (in *intake) take(recs []ingest.Record, ack ingest.Acker, id uint64, pass func(ending <-chan struct{}) error) error {
 	select {
 	case <-in.open:
 	case <-in.done:
 		return errEnding
 	}
-	if err := in.gate.wait(in.done); err != nil {
+	if err := pass(in.done); err != nil {
 		return err
 	}
 	if len(recs) == 0 {
