@@ -120,6 +120,8 @@ func answer(f func(*http.Request) (any, error)) http.HandlerFunc {
 			problem(w, http.StatusNotFound, err.Error())
 		case errors.Is(err, ErrInvalid):
 			problem(w, http.StatusBadRequest, err.Error())
+		case errors.As(err, new(*ingest.Stopped)):
+			problem(w, http.StatusServiceUnavailable, err.Error())
 		case errors.Is(err, context.DeadlineExceeded):
 			problem(w, http.StatusServiceUnavailable, "the shards are busy; try again")
 		case err != nil:
