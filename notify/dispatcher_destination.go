@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,6 +18,7 @@ type destination struct {
 	name    string
 	channel Channel // nil: not configured
 	wake    chan struct{}
+	paused  *atomic.Bool // the dispatcher's
 
 	mu       sync.Mutex
 	q        queue
@@ -32,9 +34,9 @@ type destination struct {
 	sweepAt time.Time
 }
 
-func newDestination(o *DispatcherOptions, name string, ch Channel) *destination {
+func newDestination(o *DispatcherOptions, name string, ch Channel, paused *atomic.Bool) *destination {
 	return &destination{
-		opt: o, name: name, channel: ch, wake: make(chan struct{}, 1),
+		opt: o, name: name, channel: ch, wake: make(chan struct{}, 1), paused: paused,
 		q: newQueue(o.OrderWait), breaker: breaker{opt: o.Breaker},
 		more: o.Scan != nil, // what waits since before
 	}
@@ -124,6 +126,8 @@ func (t *destination) startDue(r *running) time.Duration {
 			return longest
 		case it.at.After(now):
 			return min(it.at.Sub(now), longest)
+		case t.paused.Load():
+			return longest // Pause nudges
 		case t.channel == nil || t.inFlight >= t.opt.Concurrency:
 			return longest // expiry, or the end of a call, comes first
 		}
@@ -253,7 +257,7 @@ func (t *destination) finish(r *running, it *item, v Verdict, detail string) {
 func (t *destination) expire(r *running) {
 	t.mu.Lock()
 	now := time.Now()
-	if now.Before(t.sweepAt) {
+	if now.Before(t.sweepAt) || t.paused.Load() {
 		t.mu.Unlock()
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/milepost-io/milepost/ingest"
 	"github.com/milepost-io/milepost/ingest/httpapi"
 	"github.com/milepost-io/milepost/notify/console"
 	"github.com/milepost-io/milepost/rules"
@@ -106,7 +107,15 @@ func (e *Engine) routes(tok tokens) http.Handler {
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("healthy\n")) })
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
 		if !e.ready.Load() {
-			http.Error(w, "replaying the log", http.StatusServiceUnavailable)
+			why := "replaying the log"
+			if d := e.Core.disk.status(); d.IntakeStopped != "" {
+				why += "; " + d.why(e.cfg.Data)
+			}
+			http.Error(w, why, http.StatusServiceUnavailable)
+			return
+		}
+		if why, stopped := e.intake.gate.closed(); stopped {
+			http.Error(w, "intake is stopped: "+why, http.StatusServiceUnavailable)
 			return
 		}
 		_, _ = w.Write([]byte("ready\n"))
@@ -174,6 +183,8 @@ func answer(f func(*http.Request) (any, error)) http.HandlerFunc {
 			problem(w, http.StatusNotFound, err.Error())
 		case errors.Is(err, ErrInvalid):
 			problem(w, http.StatusBadRequest, err.Error())
+		case errors.As(err, new(*ingest.Stopped)):
+			problem(w, http.StatusServiceUnavailable, err.Error())
 		case errors.Is(err, context.DeadlineExceeded):
 			problem(w, http.StatusServiceUnavailable, "the shards are busy; try again")
 		case err != nil:

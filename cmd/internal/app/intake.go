@@ -19,6 +19,7 @@ type intake struct {
 	clock *Clock
 	parts [2][]partIntake // by stream, by shard
 	open  chan struct{}   // closed when records may come in
+	gate  gate            // shut while there is no room
 	done  chan struct{}   // closed when the engine ends
 
 	takes, joints sync.Pool // of *taken and *joint
@@ -93,13 +94,16 @@ func (in *intake) recent() []heard {
 }
 
 // Take implements ingest.Sink. Records of one call may go to several partitions; the source is told once,
-// when the last of them is durable. Those of one partition go in together: a request of which a crash had
+// when the last of them is durable; while there is no room on the disk it waits. Those of one partition go in together: a request of which a crash had
 // left a part would be taken for a repetition when it is sent again, and the rest of it lost (S5, E4).
 func (in *intake) Take(recs []ingest.Record, ack ingest.Acker, id uint64) error {
 	select {
 	case <-in.open:
 	case <-in.done:
 		return errEnding
+	}
+	if err := in.gate.wait(in.done); err != nil {
+		return err
 	}
 	if len(recs) == 0 {
 		if ack != nil {

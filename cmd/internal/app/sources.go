@@ -39,7 +39,7 @@ func (e *Engine) openSources() error {
 		return err
 	}
 	e.sources.http, err = httpapi.New(httpapi.Options{
-		Sink: e.intake, NewDecoder: func() ingest.Decoder { return jsoncodec.NewDecoder(cat) }, Authorize: tokens.authorize("events"), Logger: e.log,
+		Sink: refusing{e.intake}, NewDecoder: func() ingest.Decoder { return jsoncodec.NewDecoder(cat) }, Authorize: tokens.authorize("events"), Logger: e.log,
 	})
 	if err != nil {
 		return err

@@ -15,6 +15,9 @@ type Stats struct {
 	// DiskFrames counts frames that readers had to read from segments because they had fallen behind.
 	DiskFrames uint64
 
+	// Shed counts segments that were removed early to make room.
+	Shed uint64
+
 	Segments      int
 	SegmentBytes  int64 // with frames in them
 	MemoryBytes   int64 // of frames kept for readers
