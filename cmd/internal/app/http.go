@@ -16,6 +16,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/milepost-io/milepost/ingest"
 	"github.com/milepost-io/milepost/rules"
 )
 
