@@ -23,7 +23,7 @@ import (
 const (
 	// maxPending bounds the connections that have not said who they are, maxPendingFrom those of one
 	// address: many cars share one behind a carrier's gateway.
-	maxPending, maxPendingFrom = 1024, 256
+	maxPending, maxPendingFrom = 2048, 512
 )
 
 // client is who a connection belongs to; zero: nobody had to say.
