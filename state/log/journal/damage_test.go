@@ -368,7 +368,7 @@ func TestLockErrors(t *testing.T) {
 		want string
 	}{{syscall.EAGAIN, "in use by another process"}, {syscall.EACCES, "permission denied"}, {syscall.EROFS, "read-only"}} {
 		got := lockError("journal", c.err).Error()
-		if !strings.Contains(got, c.want) || strings.Contains(got, "in use") != (c.err == syscall.EAGAIN) {
+		if !strings.Contains(got, c.want) || strings.Contains(got, "in use") != errors.Is(c.err, syscall.EAGAIN) {
 			t.Errorf("%v is told as %q", c.err, got)
 		}
 	}
