@@ -12,7 +12,7 @@ import (
 	"github.com/milepost-io/milepost/cmd/internal/app"
 	"github.com/milepost-io/milepost/cmd/internal/config"
 	"github.com/milepost-io/milepost/cmd/internal/credentials"
-	"github.com/milepost-io/milepost/internal/certtest"
+	"github.com/milepost-io/milepost/ingest/certtest"
 )
 
 // The command line trusts the one certificate that the configuration names, whatever names are in it, and no
