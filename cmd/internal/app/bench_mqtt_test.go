@@ -28,9 +28,16 @@ const (
 	mqttClients = "MILEPOST_BENCH_MQTT"
 )
 
-// TestMain is the process of the MQTT clients when it was started as that: their work must not count as
-// the broker's.
+// TestMain is the process of the MQTT clients, or of the Kafka broker, when it was started as that: their
+// work must not count as ours.
 func TestMain(m *testing.M) {
+	if os.Getenv(kafkaServer) != "" {
+		if err := serveKafka(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if addr := os.Getenv(mqttClients); addr != "" {
 		if err := runClients(addr); err != nil {
 			fmt.Fprintln(os.Stderr, err)
