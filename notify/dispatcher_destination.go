@@ -16,6 +16,7 @@ type destination struct {
 	opt     *DispatcherOptions
 	name    string
 	channel Channel // nil: not configured
+	width   int     // calls at once
 	wake    chan struct{}
 
 	mu       sync.Mutex
@@ -33,8 +34,12 @@ type destination struct {
 }
 
 func newDestination(o *DispatcherOptions, name string, ch Channel) *destination {
+	width := o.Concurrency
+	if w, ok := ch.(Wide); ok {
+		width = w.Concurrency()
+	}
 	return &destination{
-		opt: o, name: name, channel: ch, wake: make(chan struct{}, 1),
+		opt: o, name: name, channel: ch, width: width, wake: make(chan struct{}, 1),
 		q: newQueue(o.OrderWait), breaker: breaker{opt: o.Breaker},
 		more: o.Scan != nil, // what waits since before
 	}
@@ -124,7 +129,7 @@ func (t *destination) startDue(r *running) time.Duration {
 			return longest
 		case it.at.After(now):
 			return min(it.at.Sub(now), longest)
-		case t.channel == nil || t.inFlight >= t.opt.Concurrency:
+		case t.channel == nil || t.inFlight >= t.width:
 			return longest // expiry, or the end of a call, comes first
 		}
 		if t.disabled {

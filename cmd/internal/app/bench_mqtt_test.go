@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -28,24 +29,27 @@ const (
 	mqttClients = "MILEPOST_BENCH_MQTT"
 )
 
-// TestMain is the process of the MQTT clients, or of the Kafka broker, when it was started as that: their
-// work must not count as ours.
+// TestMain is the process of the MQTT clients, of the broker of others or of the Kafka broker, when it was
+// started as that: their work must not count as the engine's.
 func TestMain(m *testing.M) {
-	if os.Getenv(kafkaServer) != "" {
-		if err := serveKafka(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+	var err error
+	switch addr, inflight := os.Getenv(mqttClients), os.Getenv(benchBroker); {
+	case addr != "":
+		err = runClients(addr)
+	case inflight != "":
+		var n int
+		if n, err = strconv.Atoi(inflight); err == nil {
+			err = runBroker(n)
 		}
-		return
+	case os.Getenv(kafkaServer) != "":
+		err = serveKafka()
+	default:
+		os.Exit(m.Run())
 	}
-	if addr := os.Getenv(mqttClients); addr != "" {
-		if err := runClients(addr); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
-	os.Exit(m.Run())
 }
 
 // BenchmarkMQTT is QoS 1 from publish to PUBACK over 50 connections, with the journal and its sync
