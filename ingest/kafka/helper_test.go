@@ -92,16 +92,14 @@ type memorySink struct {
 	fresh      []ingest.Record
 	duplicates int
 	highest    map[string]uint64
-	disorder   string
 	waiting    []func()
 	holding    bool
 	blocked    chan struct{} // Take waits for it to be closed
 	failed     error
-	perOrigin  map[string]uint64 // last Seq seen since the session's beginning, to find disorder
 }
 
 func newSink() *memorySink {
-	return &memorySink{highest: map[string]uint64{}, perOrigin: map[string]uint64{}}
+	return &memorySink{highest: map[string]uint64{}}
 }
 
 func (s *memorySink) Take(recs []ingest.Record, ack ingest.Acker, id uint64) error {

@@ -129,6 +129,8 @@ func (s *session) locate(ctx context.Context, parts []*partition, infos map[stri
 }
 
 func (s *session) begin(p *partition, id topicID, b beginning) {
+	s.commitMu.Lock()
+	defer s.commitMu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b.refused != "" {
