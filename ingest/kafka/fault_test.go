@@ -562,9 +562,16 @@ func TestBlockedSinkOnKfake(t *testing.T) {
 	two := run(t, o2)
 	eventually(t, "another member shares, whatever the first one's sink does", func() bool { return len(two.Stats().Partitions) == 1 })
 	two.stop(t)
+	eventually(t, "the first is a member again", func() bool { return r.Stats().Generations >= 3 && r.Stats().Joined })
+	for range 100 { // a second worker would be in the Sink at once
+		time.Sleep(2 * time.Millisecond)
+	}
 	unblock()
 	eventually(t, "the first has all again", func() bool { return r.durable("t", 0) == 50 && r.durable("t", 1) == 50 })
 	r.stop(t)
+	if sink.overlap {
+		t.Error("a partition was taken by two workers at a time")
+	}
 	for p := range 2 {
 		vin := fmt.Sprintf("V%d", p)
 		mine, theirs := sink.seqs(vin), other.seqs(vin)
