@@ -51,8 +51,9 @@ type Producer struct {
 	client  *client
 	opt     ProducerOptions
 
-	mu    sync.Mutex
-	lanes map[laneID]*lane
+	mu     sync.Mutex
+	lanes  map[laneID]*lane
+	forgot time.Time
 }
 
 // laneID is a partition.
@@ -220,7 +221,7 @@ func (p *Producer) write(ctx context.Context, id laneID, batch []*sending) {
 }
 
 func (p *Producer) writeHalves(ctx context.Context, id laneID, batch []*sending) {
-	err := bridge(ctx, func(ctx context.Context) error { return p.attempt(ctx, id, batch) })
+	err := p.bridge(ctx, func(ctx context.Context) error { return p.attempt(ctx, id, batch) })
 	if len(batch) > 1 && reasonOf(err) == Rejected {
 		half := len(batch) / 2
 		p.writeHalves(ctx, id, batch[:half])
@@ -237,7 +238,7 @@ func (p *Producer) writeHalves(ctx context.Context, id laneID, batch []*sending)
 
 // bridge calls f, with pauses between, until it succeeds, fails for a reason that does not pass by itself,
 // or ctx ends.
-func bridge(ctx context.Context, f func(context.Context) error) error {
+func (p *Producer) bridge(ctx context.Context, f func(context.Context) error) error {
 	var last error
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		err := f(ctx)
@@ -247,6 +248,7 @@ func bridge(ctx context.Context, f func(context.Context) error) error {
 		if last == nil || ctx.Err() == nil { // the end of our patience is no cause
 			last = err
 		}
+		p.forget()
 		timer := time.NewTimer(pause/2 + rand.N(pause))
 		select {
 		case <-ctx.Done():
@@ -254,6 +256,24 @@ func bridge(ctx context.Context, f func(context.Context) error) error {
 			return last
 		case <-timer.C:
 		}
+	}
+}
+
+// forgetEvery is how often the cluster is looked at anew while it does not answer as it should.
+const forgetEvery = 250 * time.Millisecond
+
+// forget makes the next request look at the cluster anew: what the transport remembers, a leader that has
+// moved or brokers that did not answer, it would ask about some seconds later.
+func (p *Producer) forget() {
+	p.mu.Lock()
+	now := time.Now()
+	due := now.Sub(p.forgot) >= forgetEvery
+	if due {
+		p.forgot = now
+	}
+	p.mu.Unlock()
+	if due {
+		p.client.transport.CloseIdleConnections()
 	}
 }
 
@@ -298,7 +318,7 @@ func partitionOf(key []byte, parts []int) int {
 func (p *Producer) partitions(ctx context.Context, topic string) (parts []int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, p.opt.Bridge)
 	defer cancel()
-	err = bridge(ctx, func(ctx context.Context) error {
+	err = p.bridge(ctx, func(ctx context.Context) error {
 		parts, err = p.layout(ctx, topic)
 		return err
 	})
