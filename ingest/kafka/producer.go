@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 )
 
 // Message is one record to be written.
@@ -291,11 +292,14 @@ func (p *Producer) attempt(ctx context.Context, id laneID, batch []*sending) err
 	if err == nil {
 		err = res.Error
 	}
-	e := p.classify(id.topic, err)
-	if errors.Is(err, kafka.UnknownTopicOrPartition) { // a moment ago it was known: its leader is moving
-		return &ProduceError{Topic: id.topic, Reason: Unavailable, Advice: noTopic, Err: err}
+	if !errors.Is(err, kafka.UnknownTopicOrPartition) && !errors.Is(err, protocol.ErrNoTopic) {
+		return p.classify(id.topic, err)
 	}
-	return e
+	// A moment ago it was known: its leader is moving, or no broker answers any more.
+	if _, why := p.layout(ctx, id.topic); reasonOf(why) == Unavailable {
+		return why
+	}
+	return &ProduceError{Topic: id.topic, Reason: Unavailable, Advice: noTopic, Err: err}
 }
 
 func (m *Message) record() kafka.Record {
