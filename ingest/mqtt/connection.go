@@ -92,7 +92,7 @@ func (c *connection) report(d diagnosis) {
 		c.sub.counters.refused.Add(1)
 	}
 	c.mu.Lock()
-	c.trouble = d.text + ": " + d.err.Error()
+	c.trouble, c.ready = d.text+": "+d.err.Error(), false
 	c.mu.Unlock()
 	event := c.sub.log.warn
 	if d.refusal {

@@ -175,6 +175,7 @@ func TestFakeBrokerSeesAStopWithoutSync(t *testing.T) {
 func TestFakeBrokerIsLeftWhenIntakeStands(t *testing.T) {
 	f, l := newFakeBroker(t), newLog(true)
 	s, out, _ := subscribe(t, SubscriberOptions{URL: f.url(), Sink: l, Topics: one(), Patience: 20 * time.Millisecond})
+	t.Cleanup(func() { l.block(false) })
 	c, _ := f.session(1)
 	l.block(true)
 	for id := 1; id <= 5; id++ {
