@@ -56,5 +56,12 @@ func (c *conn) records(m message) []ingest.Record {
 	if len(m.payload) > ingest.MaxPayload {
 		c.broker.counters.oversize.Add(1)
 	}
+	if route != nil && !c.who.may(route, key) {
+		c.broker.offend(c.who.name, m.topic)
+		// What another is said to have said is not even split.
+		recs := c.intake.Records(nil, "", c.who.source, m.topic, m.payload)
+		recs[0].Codec = ingest.WrongClient
+		return recs
+	}
 	return c.intake.Records(route, key, c.broker.opts.Source, m.topic, m.payload)
 }

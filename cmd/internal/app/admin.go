@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/milepost-io/milepost/ingest/broker"
 	"github.com/milepost-io/milepost/notify"
 	"github.com/milepost-io/milepost/rules"
 )
@@ -93,6 +94,8 @@ type SourceStatus struct {
 	Waiting    int64  `json:"waiting,omitempty"`
 	Reconnects uint64 `json:"reconnects,omitempty"`
 	Trouble    string `json:"trouble,omitempty"`
+	// Offenders are clients that published for vehicles they may not speak for.
+	Offenders []broker.Offender `json:"offenders,omitempty"`
 }
 
 // DiskStatus is what the data folder takes and has left, in bytes.

@@ -67,6 +67,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	m.gauge("milepost_dead_letters", "dead letters that wait for somebody to look", float64(st.DeadLetters))
 	m.gauge("milepost_disk_free_bytes", "free space of the data folder's disk", float64(st.Disk.Free))
 	m.gauge("milepost_engine_ready", "1 when sources are open", boolValue(st.Ready))
+	c.collectIdentity(m)
 	c.collectJournal(m)
 }
 

@@ -111,7 +111,7 @@ func (b scriptedBroker) write(nc net.Conn, p []byte) {
 // should not: what was applied is a duplicate (S5), what was overtaken is late (S4).
 func TestFakeBrokerRedeliversOutOfOrder(t *testing.T) {
 	b := newScriptedBroker(t)
-	e := startConfig(t, "http: {listen: \"127.0.0.1:0\"}\nshards: 2\nmqtt: {connect: {url: \"mqtt://"+b.Addr().String()+"\"}}\n")
+	e := startConfig(t, t.TempDir(), "http: {listen: \"127.0.0.1:0\"}\nshards: 2\nmqtt: {connect: {url: \"mqtt://"+b.Addr().String()+"\"}}\n")
 	// The broker dies of the acknowledgements, so to speak: it knows nothing of them afterwards.
 	b.session(3, message{1, 10, false}, message{2, 11, false}, message{3, 12, false})
 	b.session(5, message{3, 12, true}, message{4, 14, false}, message{1, 10, true}, message{2, 11, true}, message{5, 13, false})

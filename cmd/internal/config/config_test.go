@@ -56,7 +56,16 @@ func TestMistakes(t *testing.T) {
 		{"later below", "policy:\n  quiet_hours: {}", `f.yaml:2:3: "quiet_hours" is not in this version`},
 		{"later, nested", "retention: {services: 5y}", `"services" is not in this version`},
 		{"short retention", "retention: {timeline: 12h}", `retention.timeline: 12h0m0s is below 1d`},
-		{"off loopback", `http: {listen: "0.0.0.0:8080"}`, `f.yaml:1:16: http.listen: "0.0.0.0:8080" is not a loopback address`},
+		{"off loopback", `http: {listen: "0.0.0.0:8080"}`, `f.yaml:1:16: http.listen: "0.0.0.0:8080" is reached from elsewhere: it needs http.tokens_file`},
+		{"off loopback, tokens alone", `http: {listen: ":8080", tokens_file: t}`, `f.yaml:1:16: http.listen: ":8080" is reached from elsewhere: it needs http.tls.cert_file and key_file (or http.tls_at_proxy: true`},
+		{"off loopback, TLS alone", `http: {listen: "h:8443", tls: {cert_file: c, key_file: k}}`, `it needs http.tokens_file`},
+		{"proxy without tokens", `http: {tls_at_proxy: true}`, `f.yaml:1:22: http.tls_at_proxy: others come through the proxy: it needs http.tokens_file`},
+		{"broker off loopback", `mqtt: {listen: "[::]:8883"}`, `f.yaml:1:16: mqtt.listen: "[::]:8883" is reached from elsewhere: it needs mqtt.tls.cert_file and key_file`},
+		{"broker off loopback, plain", `mqtt: {listen: ":8883", users_file: u}`, `it needs mqtt.tls.cert_file and key_file`},
+		{"broker off loopback, nobody", `mqtt: {listen: ":8883", tls: {cert_file: c, key_file: k}}`, `it needs mqtt.users_file or mqtt.tls.client_ca_file`},
+		{"client certificates without TLS", `mqtt: {tls: {client_ca_file: ca}}`, `f.yaml:1:30: mqtt.tls.client_ca_file: client certificates need`},
+		{"half a pair", `http: {tls: {cert_file: c}}`, `f.yaml:1:13: http.tls: cert_file and key_file belong together`},
+		{"profiles off loopback", `http: {debug_listen: ":6060"}`, `f.yaml:1:22: http.debug_listen: ":6060" is not a loopback address`},
 		{"checked, not in the file", "notify: {webhooks: [{name: a, url: 'https://x/'}]}", "f.yaml:1:21: notify.webhooks[0].secret_file: missing"},
 		{"duration", "journal: {keep: 7days}", "f.yaml:1:17: journal.keep is \"7days\"\n    1 | journal: {keep: 7days}\n      |                 ^\n" +
 			"        expected a whole number with ms, s, m, h, d, w or y, such as 7d"},
@@ -85,6 +94,21 @@ func TestMistakes(t *testing.T) {
 				t.Fatalf("got  %v\nwant %s", err, x.want)
 			}
 		})
+	}
+}
+
+// Off loopback with credentials is fine, as is everything on loopback without.
+func TestListenersWithCredentials(t *testing.T) {
+	for _, file := range []string{
+		`http: {listen: "0.0.0.0:8443", tokens_file: t, tls: {cert_file: c, key_file: k}}`,
+		`http: {listen: "0.0.0.0:8080", tokens_file: t, tls_at_proxy: true}`,
+		`mqtt: {listen: ":8883", users_file: u, tls: {cert_file: c, key_file: k}}`,
+		`mqtt: {listen: ":8883", tls: {cert_file: c, key_file: k, client_ca_file: ca}}`,
+		`{http: {listen: "localhost:0"}, mqtt: {listen: "[::1]:0"}}`,
+	} {
+		if _, err := Parse("f.yaml", []byte(file), ".", []string{TokenVariable + "=secret"}); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
 	}
 }
 

@@ -28,6 +28,16 @@ type engine struct {
 	cmd        *exec.Cmd
 	out        *lockedBuffer
 	exited     chan struct{}
+	// secure is the client of an engine that speaks TLS; nil: plain HTTP.
+	secure *http.Client
+}
+
+// ask is http.Get of a path of the engine.
+func (e *engine) ask(path string) (*http.Response, error) {
+	if e.secure != nil {
+		return e.secure.Get("https://" + e.http + path)
+	}
+	return http.Get("http://" + e.http + path)
 }
 
 type lockedBuffer struct {
@@ -111,7 +121,7 @@ func (e *engine) start() {
 			e.t.Fatalf("the engine ended:\n%s", e.out)
 		default:
 		}
-		r, err := http.Get("http://" + e.http + "/-/ready")
+		r, err := e.ask("/-/ready")
 		if err != nil {
 			return false
 		}

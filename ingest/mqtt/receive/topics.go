@@ -57,6 +57,12 @@ type Route struct {
 	codec  Codec
 }
 
+// Keyed reports whether the topic names the key, a party's if Party; otherwise the payload does.
+func (r *Route) Keyed() bool { return r.key >= 0 }
+
+// Party reports whether nothing but parties may come in here.
+func (r *Route) Party() bool { return r.party }
+
 // Routes finds the route of a topic. It may be used concurrently.
 type Routes []Route
 
