@@ -37,7 +37,7 @@ type client struct {
 // may reports whether the client may publish under a key of a route. A vehicle speaks for itself and for
 // no other; it is no party, and where the payload names the vehicle nothing else holds it to its own.
 func (w *client) may(r *receive.Route, key string) bool {
-	return w.user.Role != users.Vehicle || r.NamesVehicle() && key == w.name
+	return w.user.Role != users.Vehicle || r.Keyed() && !r.Party() && key == w.name
 }
 
 // authenticates reports whether clients have to say who they are.
