@@ -22,16 +22,14 @@ func (c collector) collectHealth(m sink, st *Status) {
 		}
 		m.gauge("milepost_notify_outbox_oldest_seconds", "how long the oldest event waits for the destination, 0: none does", age, "endpoint", d.Name)
 	}
-	cfg := c.e.cfg
-	for _, f := range []struct{ key, file string }{
-		{"http.tls", cfg.HTTP.TLS.CertFile}, {"mqtt.tls", cfg.MQTT.TLS.CertFile},
-		{"mqtt.connect.tls", cfg.MQTT.Connect.TLS.CertFile}, {"kafka.tls", cfg.Kafka.TLS.CertFile},
+	for _, f := range []struct{ connection, file string }{
+		{"mqtt.connect", c.e.cfg.MQTT.Connect.TLS.CertFile}, {"kafka", c.e.cfg.Kafka.TLS.CertFile},
 	} {
 		if f.file == "" {
 			continue
 		}
 		if end, ok := certificateEnd(f.file); ok {
-			m.gauge("milepost_tls_certificate_expiry_timestamp_seconds", "when the certificate of a key of the configuration runs out, Unix time", float64(end.Unix()), "key", f.key)
+			m.gauge("milepost_tls_client_certificate_expiry_timestamp_seconds", "when the certificate that the engine shows to a broker runs out, Unix time", float64(end.Unix()), "connection", f.connection)
 		}
 	}
 }
