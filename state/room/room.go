@@ -12,6 +12,7 @@ package room
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -35,9 +36,21 @@ type Options struct {
 	Waits func(path string, err error)
 	// Proceeds is called when it has got through, after the time given.
 	Proceeds func(path string, after time.Duration)
+	// Leave is how many bytes a write of the store's has to leave free while the FS is patient: a share for
+	// flushes, most of it for compactions, so that the journal finds room when they do not. nil: none.
+	Leave func(Work) int64
 	// RetryMin and RetryMax bound the pause before a next try; it doubles. 0: 20 ms and 1 s.
 	RetryMin, RetryMax time.Duration
 }
+
+// Work is what of a store's is written.
+type Work int
+
+// The kinds of work, by how long they can wait.
+const (
+	Flush Work = iota
+	Compaction
+)
 
 // FS is a file system whose writers wait for room while it is patient. It begins impatient: what finds no
 // room while an engine is being opened is told so. Safe for concurrent use.
@@ -152,6 +165,29 @@ func compacts(c vfs.DiskWriteCategory) bool {
 	return c == "pebble-compaction" || c == "pebble-blob-file-rewrite"
 }
 
+// leave fails as a full disk does when a write would take what it has to leave.
+func (f *FS) leave(c vfs.DiskWriteCategory, path string) error {
+	var work Work
+	switch {
+	case f.opt.Leave == nil:
+		return nil
+	case compacts(c):
+		work = Compaction
+	case c != "pebble-memtable-flush":
+		return nil
+	}
+	select {
+	case <-f.patience(): // opening or ending: what there is may be used up
+		return nil
+	default:
+	}
+	u, err := f.FS.GetDiskUsage(f.PathDir(path))
+	if err == nil && int64(u.AvailBytes) < f.opt.Leave(work) {
+		return fmt.Errorf("write %s: the last %d bytes are left to the journal: %w", path, u.AvailBytes, syscall.ENOSPC)
+	}
+	return nil
+}
+
 // maxPause bounds the pause before a file of a category that keeps failing is begun again: the store tries
 // again at once, and a full or broken disk would cost a core.
 const (
@@ -262,6 +298,9 @@ func (w *writer) WriteAt(b []byte, off int64) (int, error) {
 func (w *writer) all(b []byte, write func(at int) (int, error)) (int, error) {
 	n := 0
 	try := func() error {
+		if err := w.fs.leave(w.category, w.path); err != nil {
+			return err
+		}
 		k, err := write(n)
 		n += k
 		if err == nil && n < len(b) {

@@ -100,7 +100,7 @@ func (c *Core) openCore(o CoreOptions) error {
 		c.clock = WallClock(time.Now, floor)
 	}
 	c.intake = newIntake(j, c.clock)
-	c.disk.intake, c.disk.journal = c.intake, j
+	c.disk.intake, c.disk.journal, c.intake.short = c.intake, j, c.disk.short
 	if err := c.openShards(); err != nil {
 		return err
 	}

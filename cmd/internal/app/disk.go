@@ -3,11 +3,13 @@ package app
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"github.com/milepost-io/milepost/state/log/journal"
 	"github.com/milepost-io/milepost/state/room"
 )
 
@@ -16,8 +18,12 @@ import (
 //	free space                 what happens
 //	below 5/4 of the reserve   the log gives up segments that only journal.keep keeps
 //	below the reserve          intake stops; what is in the log is still worked off
-//	below half of it           nothing is sent: that it was sent might not be recorded
-//	none                       writers wait (package room); the console is still answered
+//	below half of it           nothing is sent: that it was sent might not be recorded; stores are not compacted
+//	below an eighth of it      stores are not flushed: their writers wait
+//	none                       all writers wait (package room); the console is still answered
+//
+// For the first two the room counts that the stores may yet need for what was taken in: as much as the log has
+// for a replay.
 //
 // All of it ends by itself, each level an eighth of the reserve above where it began. Results, ticks,
 // hand-overs, write-backs and compactions live on the reserve meanwhile.
@@ -29,10 +35,10 @@ type disk struct {
 	log     zerolog.Logger
 
 	intake  *intake
-	journal interface{ Shed(bytes int64) }
+	journal *journal.Journal
 	sender  interface{ Pause(bool) }
 
-	found chan struct{} // a writer has found the disk full
+	found chan struct{} // somebody wants a look now
 	said  time.Time     // the run's own
 
 	mu  sync.Mutex
@@ -58,7 +64,7 @@ func newDisk(o CoreOptions, l zerolog.Logger) *disk {
 	if d.every <= 0 {
 		d.every = defaultDiskEvery
 	}
-	d.fs = room.Wrap(o.FS, room.Options{Waits: d.waits})
+	d.fs = room.Wrap(o.FS, room.Options{Waits: d.waits, Leave: d.leave})
 	return d
 }
 
@@ -67,11 +73,33 @@ func newDisk(o CoreOptions, l zerolog.Logger) *disk {
 func (d *disk) waits(path string, err error) {
 	if d.intake != nil {
 		d.intake.gate.close(fmt.Sprintf("the disk of %s is full", d.dir))
+		d.nudge()
 	}
+}
+
+// short is told when what was taken in since the last look may have used up the room above the reserve: a
+// fast source fills a small disk between two looks.
+func (d *disk) short() {
+	d.intake.gate.close(fmt.Sprintf("the disk of %s fills up faster than it is written", d.dir))
+	d.nudge()
+}
+
+// nudge asks for a look now.
+func (d *disk) nudge() {
 	select {
 	case d.found <- struct{}{}:
 	default:
 	}
+}
+
+// leave is what of the reserve is not the stores': a compaction can be done later, a flush sooner or later,
+// and a start needs a little too.
+func (d *disk) leave(w room.Work) int64 {
+	reserve := d.status().Reserve
+	if w == room.Compaction {
+		return reserve / 2
+	}
+	return reserve / 8
 }
 
 // begin makes writers wait for room, and looks for the first time: before anything comes in.
@@ -117,6 +145,8 @@ func (d *disk) look() {
 			now.Reserve = min(int64(usage.TotalBytes)/reserveShare, maxReserve)
 		}
 	}
+	// What the stores may still have to write of what was taken in comes on top.
+	now.Owed = d.journal.Stats().NeededBytes
 	below := func(level int64, was bool) bool {
 		if was {
 			level += now.Reserve / 8
@@ -126,19 +156,23 @@ func (d *disk) look() {
 	switch {
 	case now.Waiting > 0:
 		now.IntakeStopped, now.SendingStopped = stoppedFull, true
-	case below(now.Reserve, before.IntakeStopped != ""):
+	case below(now.Reserve+now.Owed, before.IntakeStopped != ""):
 		now.IntakeStopped, now.SendingStopped = stoppedReserve, below(now.Reserve/2, before.SendingStopped)
 	}
+	d.intake.room.Store(math.MaxInt64)
+	if measured { // every byte taken is written to the log, and may be written to a store
+		d.intake.room.Store((now.Free - now.Reserve - now.Owed) / 2)
+	}
+	d.act(before, now, measured)
 	d.mu.Lock()
 	d.now = now
 	d.mu.Unlock()
-	d.act(before, now, measured)
 }
 
 // act makes it so, and says so: what changed, and once a minute what stays.
 func (d *disk) act(before, now DiskStatus, measured bool) {
-	if shed := now.Reserve*3/2 - now.Free; measured && now.Free < now.Reserve*5/4 {
-		d.journal.Shed(shed)
+	if measured && now.Free < now.Reserve*5/4+now.Owed {
+		d.journal.Shed(now.Reserve*3/2 + now.Owed - now.Free)
 	} else {
 		d.journal.Shed(0)
 	}
@@ -155,7 +189,11 @@ func (d *disk) act(before, now DiskStatus, measured bool) {
 		return
 	}
 	d.said = time.Now()
-	d.log.Error().Str("reason", now.IntakeStopped).Int64("free_bytes", now.Free).Int64("reserve_bytes", now.Reserve).
+	level := zerolog.ErrorLevel
+	if now.IntakeStopped == stoppedReserve && now.Free >= now.Reserve { // until the next write-back, most likely
+		level = zerolog.WarnLevel
+	}
+	d.log.WithLevel(level).Str("reason", now.IntakeStopped).Int64("free_bytes", now.Free).Int64("reserve_bytes", now.Reserve).Int64("owed_bytes", now.Owed).
 		Int("waiting_writers", now.Waiting).Bool("sending_stopped", now.SendingStopped).
 		Msg("intake has stopped: " + now.why(d.dir))
 }
@@ -167,6 +205,10 @@ func (s *DiskStatus) why(dir string) string {
 	case stoppedFull:
 		return fmt.Sprintf("the disk of %s is full: %s", dir, then)
 	case stoppedReserve:
+		if s.Free >= s.Reserve {
+			return fmt.Sprintf("the disk of %s has %s free, of which the stores may need %s and disk_reserve keeps %s: it goes on when they are written; if it does not within a minute, make room on this disk",
+				dir, bytesText(s.Free), bytesText(s.Owed), bytesText(s.Reserve))
+		}
 		return fmt.Sprintf("the disk of %s has %s free and disk_reserve keeps %s: %s", dir, bytesText(s.Free), bytesText(s.Reserve), then)
 	}
 	return ""

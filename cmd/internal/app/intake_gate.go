@@ -60,6 +60,14 @@ func (g *gate) wait(ending <-chan struct{}) error {
 	return nil
 }
 
+// refuse is wait that does not wait.
+func (g *gate) refuse(<-chan struct{}) error {
+	if reason, ok := g.closed(); ok {
+		return &ingest.Stopped{Reason: reason}
+	}
+	return nil
+}
+
 // refusing is the door for sources that can tell their sender to come again: where the intake blocks while
 // it is stopped, this says so (*ingest.Stopped).
 type refusing struct{ *intake }
@@ -68,8 +76,5 @@ var _ ingest.Sink = refusing{}
 
 // Take implements ingest.Sink.
 func (r refusing) Take(recs []ingest.Record, ack ingest.Acker, id uint64) error {
-	if reason, ok := r.gate.closed(); ok {
-		return &ingest.Stopped{Reason: reason}
-	}
-	return r.intake.Take(recs, ack, id)
+	return r.take(recs, ack, id, r.gate.refuse)
 }
