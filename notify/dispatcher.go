@@ -30,7 +30,7 @@ type DispatcherOptions struct {
 	Clock func() int64
 	Log   zerolog.Logger
 
-	// Concurrency is the number of calls at once to one destination [8].
+	// Concurrency is the number of calls at once to one destination [8], unless its channel is Wide.
 	Concurrency int
 	// Queue is how many entries of a destination are held in memory [100,000]; the others stay in the
 	// store until there is room.

@@ -17,6 +17,7 @@ type destination struct {
 	opt     *DispatcherOptions
 	name    string
 	channel Channel // nil: not configured
+	width   int     // calls at once
 	wake    chan struct{}
 	paused  *atomic.Bool // the dispatcher's
 
@@ -35,8 +36,12 @@ type destination struct {
 }
 
 func newDestination(o *DispatcherOptions, name string, ch Channel, paused *atomic.Bool) *destination {
+	width := o.Concurrency
+	if w, ok := ch.(Wide); ok {
+		width = w.Concurrency()
+	}
 	return &destination{
-		opt: o, name: name, channel: ch, wake: make(chan struct{}, 1), paused: paused,
+		opt: o, name: name, channel: ch, width: width, wake: make(chan struct{}, 1), paused: paused,
 		q: newQueue(o.OrderWait), breaker: breaker{opt: o.Breaker},
 		more: o.Scan != nil, // what waits since before
 	}
@@ -128,7 +133,7 @@ func (t *destination) startDue(r *running) time.Duration {
 			return min(it.at.Sub(now), longest)
 		case t.paused.Load():
 			return longest // Pause nudges
-		case t.channel == nil || t.inFlight >= t.opt.Concurrency:
+		case t.channel == nil || t.inFlight >= t.width:
 			return longest // expiry, or the end of a call, comes first
 		}
 		if t.disabled {

@@ -156,7 +156,8 @@ func (s *Step) store() {
 // decode turns the payload into s.ev; false means that the record is quarantined.
 func (s *Step) decode(c *state.Context, in *state.Input) bool {
 	if in.Types == 0 {
-		c.Quarantine(ingest.ReasonTopic, fmt.Sprintf("no filter matches topic %q", in.Topic), -1)
+		e := ingest.RefuseUntyped(in.Source, in.Topic, in.Codec)
+		c.Quarantine(e.Reason, e.Detail, e.Offset)
 		return false
 	}
 	if in.Oversize {

@@ -1,7 +1,8 @@
 // Package broker is the embedded MQTT broker: publishes of cars and gateways go in, records for the Sink
 // come out, and a publish of QoS 1 is acknowledged when its record is durable (E4).
 //
-// It is a way in and nothing else. Clients publish; subscriptions are refused, retained flags and
+// It is a way in and nothing else. Clients that have said who they are, by certificate or password, publish,
+// a vehicle under its own id only; subscriptions are refused, retained flags and
 // sessions keep nothing, QoS 2 closes the connection. MQTT itself is spoken by mochi; this package owns
 // the listener, the connections and every acknowledgement.
 //
@@ -18,6 +19,7 @@ import (
 	"maps"
 	"math"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -49,10 +51,12 @@ type Broker struct {
 	server   *mqtt.Server
 	large    *semaphore.Weighted // memory of large packets, see frames
 
-	mu       sync.Mutex
-	conns    map[*conn]struct{}
-	stopping bool
-	handlers sync.WaitGroup // the goroutines of connections
+	mu        sync.Mutex
+	conns     map[*conn]struct{}
+	pending   pending
+	offenders map[string]uint64 // messages by client
+	stopping  bool
+	handlers  sync.WaitGroup // the goroutines of connections
 }
 
 // New checks the options. It opens nothing and starts nothing.
@@ -71,6 +75,9 @@ func New(opts Options) (*Broker, error) {
 		log:    newLimitedLog(opts.Logger),
 		large:  semaphore.NewWeighted(largeBudget),
 		conns:  make(map[*conn]struct{}),
+
+		pending:   pending{from: make(map[netip.Addr]int)},
+		offenders: make(map[string]uint64),
 	}, nil
 }
 

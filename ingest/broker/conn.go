@@ -2,8 +2,10 @@ package broker
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -20,20 +22,33 @@ var errConnClosed = errors.New("connection closed")
 // Two goroutines belong to a conn: the handler, which reads and takes, and the writer of acknowledgements,
 // which the handler starts with the first message and waits for.
 type conn struct {
-	net.Conn
-	broker *Broker
-	ctx    context.Context // ends with the connection
-	cancel context.CancelFunc
-	frames frames
-	intake intake
-	window *receive.Window
+	net.Conn          // what mochi speaks on: TLS or the socket itself
+	socket   net.Conn // what is closed: ending TLS in form may wait for the client
+	broker   *Broker
+	from     netip.Addr
+	pending  bool            // it has not said who it is; guarded by Broker.mu
+	refused  bool            // credentials were wrong; the handler's own
+	ctx      context.Context // ends with the connection
+	cancel   context.CancelFunc
+	frames   frames
+	intake   intake
+	window   *receive.Window
 
 	writer  sync.WaitGroup
 	writing bool // the writer was started
+
+	mu  sync.Mutex
+	who client // set once, by the handler, which therefore reads it without the lock
 }
 
 func newConn(b *Broker, nc net.Conn) *conn {
-	c := &conn{Conn: nc, broker: b, window: receive.NewWindow(b.opts.Window)}
+	c := &conn{Conn: nc, socket: nc, broker: b, window: receive.NewWindow(b.opts.Window)}
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		c.from = a.AddrPort().Addr().Unmap()
+	}
+	if b.opts.TLS != nil {
+		c.Conn = tls.Server(nc, b.opts.TLS)
+	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
@@ -102,7 +117,7 @@ func (c *conn) end() bool {
 		return false
 	}
 	c.cancel()
-	c.Conn.Close()
+	c.socket.Close()
 	return true
 }
 

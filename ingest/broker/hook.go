@@ -26,8 +26,10 @@ func (*hook) Provides(b byte) bool {
 	return false
 }
 
-// OnConnectAuthenticate admits everybody: without credentials the broker listens on loopback only.
-func (*hook) OnConnectAuthenticate(*mqtt.Client, packets.Packet) bool { return true }
+// OnConnectAuthenticate admits who shows the right credentials.
+func (h *hook) OnConnectAuthenticate(cl *mqtt.Client, pk packets.Packet) bool {
+	return h.broker.authenticate(cl.Net.Conn.(*conn), cl, &pk)
+}
 
 // OnACLCheck allows every publish, what no filter matches goes to the dead letters, and no subscription:
 // nothing leaves here. The client's SUBACK says 0x80, in MQTT 5 "not authorized".

@@ -24,6 +24,11 @@ const (
 	causeAccept
 	causePanic
 	causeMochi
+	causeCredentials
+	causePending
+	causeRecheck
+	causeWrongClient
+	causeTLS
 	causes
 )
 

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -9,14 +10,22 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/milepost-io/milepost/ingest"
+	"github.com/milepost-io/milepost/ingest/broker/users"
 	"github.com/milepost-io/milepost/ingest/mqtt/receive"
 )
 
 // Options say where the broker listens, what it accepts and where that goes.
 type Options struct {
-	// Listen is the TCP address, "127.0.0.1:1883". Without credentials only a loopback address is
-	// accepted. Port 0 takes a free one; Addr tells which.
+	// Listen is the TCP address, "127.0.0.1:1883". Without TLS and one of Users and ClientCertificates
+	// only a loopback address is accepted. Port 0 takes a free one; Addr tells which.
 	Listen string
+	// TLS is spoken instead of plain TCP when it is set.
+	TLS *tls.Config
+	// Users are who may connect; nil without ClientCertificates: everybody, and may publish everything.
+	Users *users.Users
+	// ClientCertificates says that TLS verifies certificates of clients: the common name of one is the
+	// name of its user, a vehicle if Users does not know it.
+	ClientCertificates bool
 	// Topics are asked in order, the first whose filter matches wins. None: DefaultTopics.
 	Topics []Topic
 	// Sink takes the records. Required.
@@ -33,6 +42,10 @@ type Options struct {
 	// WriteTimeout is how long a client may leave its acknowledgements unread before its connection is
 	// closed; default 10 s.
 	WriteTimeout time.Duration
+	// RefuseDelay is when a CONNECT with wrong credentials is refused, counted from its coming: a client
+	// that tries in a loop does so that slowly, and cannot tell an unknown name from a wrong password.
+	// Default 1 s.
+	RefuseDelay time.Duration
 	// DrainTimeout is how long Run waits, after its context ended, for messages taken to become
 	// durable so that they can be acknowledged; default 3 s.
 	DrainTimeout time.Duration
@@ -70,6 +83,9 @@ func (o *Options) setDefaults() {
 	if o.WriteTimeout == 0 {
 		o.WriteTimeout = 10 * time.Second
 	}
+	if o.RefuseDelay == 0 {
+		o.RefuseDelay = time.Second
+	}
 	if o.DrainTimeout == 0 {
 		o.DrainTimeout = 3 * time.Second
 	}
@@ -85,6 +101,12 @@ func (o *Options) validate() error {
 	if o.MaxClients < 1 {
 		return fmt.Errorf("mqtt broker: max clients %d: expected at least 1", o.MaxClients)
 	}
+	if o.ClientCertificates && o.TLS == nil {
+		return errors.New("mqtt broker: client certificates without TLS")
+	}
+	if o.TLS != nil && (o.Users != nil || o.ClientCertificates) {
+		return nil
+	}
 	return checkLoopback(o.Listen)
 }
 
@@ -96,7 +118,7 @@ func checkLoopback(listen string) error {
 		return fmt.Errorf("mqtt listen %q: %w", listen, err)
 	}
 	if !addr.IP.IsLoopback() {
-		return fmt.Errorf("mqtt listen %q: without credentials only a loopback address is accepted, such as 127.0.0.1:1883", listen)
+		return fmt.Errorf("mqtt listen %q: without TLS and users only a loopback address is accepted, such as 127.0.0.1:1883", listen)
 	}
 	return nil
 }

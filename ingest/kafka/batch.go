@@ -33,7 +33,11 @@ const (
 	// batchStart is what the length does not count.
 	batchStart = 12
 
+	batchBaseTimeAt = 27
+	batchMaxTimeAt  = 35
+
 	attrCodec         = 0x07
+	attrAppendTime    = 0x08
 	attrTransactional = 0x10
 	attrControl       = 0x20
 )
@@ -78,6 +82,14 @@ type batchError struct {
 
 func (e *batchError) Error() string {
 	return fmt.Sprintf("record batch at offset %d: %s", e.base, e.reason)
+}
+
+// time is that of the record with a time delta: the time of appending is the whole batch's.
+func (b *batch) time(delta int64) int64 {
+	if b.attributes&attrAppendTime != 0 {
+		return int64(binary.BigEndian.Uint64(b.whole[batchMaxTimeAt:]))
+	}
+	return int64(binary.BigEndian.Uint64(b.whole[batchBaseTimeAt:])) + delta
 }
 
 // nextBatch reads the batch at the beginning of p and returns what follows it. The error is errTruncated or

@@ -6,6 +6,7 @@ import "encoding/binary"
 // stands for null.
 type message struct {
 	offset     int64
+	time       int64 // Unix ms: the producer's, or when the broker appended it, as the topic is set
 	key, value []byte
 }
 
@@ -44,6 +45,7 @@ func (r *reader) read(b *batch) ([]message, error) {
 			return nil, b.fail("record %d of %d: offset %d, expected %d to %d", n+1, b.count, m.offset, before+1, b.last)
 		}
 		before = m.offset
+		m.time = b.time(m.time)
 		r.messages = append(r.messages, m)
 	}
 	if len(p) > 0 {
@@ -52,13 +54,13 @@ func (r *reader) read(b *batch) ([]message, error) {
 	return r.messages, nil
 }
 
-// readRecord reads a record without its length. Headers are skipped.
+// readRecord reads a record without its length; its time is the delta. Headers are skipped.
 func readRecord(p []byte, base int64) (m message, ok bool) {
 	i := 1 // attributes
 	if len(p) == 0 {
 		return m, false
 	}
-	if _, i = varint(p, i); i < 0 {
+	if m.time, i = varint(p, i); i < 0 {
 		return m, false
 	}
 	delta, i := varint(p, i)

@@ -100,7 +100,9 @@ type memorySink struct {
 	perOrigin  map[string]uint64 // last Seq seen since the session's beginning, to find disorder
 }
 
-func newSink() *memorySink { return &memorySink{highest: map[string]uint64{}, perOrigin: map[string]uint64{}} }
+func newSink() *memorySink {
+	return &memorySink{highest: map[string]uint64{}, perOrigin: map[string]uint64{}}
+}
 
 func (s *memorySink) Take(recs []ingest.Record, ack ingest.Acker, id uint64) error {
 	s.mu.Lock()
@@ -299,6 +301,6 @@ func (l *lockedBuffer) String() string {
 }
 
 var (
-	_ io.Writer = (*lockedBuffer)(nil)
-	errSink     = errors.New("the engine is ending")
+	_       io.Writer = (*lockedBuffer)(nil)
+	errSink           = errors.New("the engine is ending")
 )

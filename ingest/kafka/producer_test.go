@@ -14,8 +14,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"github.com/milepost-io/milepost/state/log"
 )
 
 const outTopic = "milepost.alerts"
@@ -111,18 +109,21 @@ func TestProducerFakeCluster(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	last := map[string]int{}
+	last, partition := map[string]int{}, map[string]int32{}
 	for _, r := range readOut(t, c.ListenAddrs(), keys*each) {
 		key, i := string(r.Key), int(r.Value[0]-'0')
 		if i != last[key] {
 			t.Errorf("%s: message %d, expected %d", key, i, last[key])
 		}
 		last[key] = i + 1
-		if want := log.ShardOf(r.Key, 4); int32(want) != r.Partition {
-			t.Errorf("%s is on partition %d, expected %d", key, r.Partition, want)
-		}
+		partition[key] = r.Partition
 		if len(r.Headers) != 1 || r.Headers[0].Key != "content-type" || string(r.Headers[0].Value) != "application/x" || r.Timestamp.UnixMilli() != int64(1_700_000_000_000+i) {
 			t.Errorf("%s: headers %v at %v", key, r.Headers, r.Timestamp)
+		}
+	}
+	for key, got := range partition {
+		if want := writeAside(t, c.ListenAddrs(), key, ""); got != want {
+			t.Errorf("%s is on partition %d, another client writes it to %d", key, got, want)
 		}
 	}
 	if n := requests.Load(); n >= keys*each {
@@ -159,7 +160,7 @@ func TestProducerLostAnswerFakeCluster(t *testing.T) {
 			return nil, nil, false
 		}
 		first = false
-		c.SleepControl(func() { writeAside(t, c.ListenAddrs(), "V", "x") }) // written, as by a broker that then dies
+		c.SleepControl(func() { _ = writeAside(t, c.ListenAddrs(), "V", "x") }) // written, as by a broker that then dies
 		return nil, fmt.Errorf("the connection breaks"), true
 	})
 	m := Message{Key: []byte("V"), Value: []byte("x")}
@@ -276,15 +277,17 @@ func TestProducerNobodyThere(t *testing.T) {
 	}
 }
 
-// writeAside writes a record by another client.
-func writeAside(t *testing.T, addrs []string, key, value string) {
+// writeAside writes a record by another client, which chooses partitions as Java's does, and returns where.
+func writeAside(t *testing.T, addrs []string, key, value string) int32 {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(addrs...))
 	if err != nil {
 		t.Error(err)
-		return
+		return -1
 	}
 	defer cl.Close()
-	if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: outTopic, Key: []byte(key), Value: []byte(value)}).FirstErr(); err != nil {
+	r, err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: outTopic, Key: []byte(key), Value: []byte(value)}).First()
+	if err != nil {
 		t.Error(err)
 	}
+	return r.Partition
 }

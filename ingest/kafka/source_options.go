@@ -38,7 +38,8 @@ type Options struct {
 	Restored func(origin string) (next uint64, ok bool)
 
 	// SessionTimeout is how long the cluster waits for a sign of life before it gives our partitions to
-	// other members; default 30 s. A tenth of it is the time between heartbeats.
+	// other members, and how long a member that was killed waits for its own; default 10 s, brokers take 6 s
+	// and more. A tenth of it is the time between heartbeats.
 	SessionTimeout time.Duration
 	// DrainTimeout is how long partitions that are taken away wait for records to become durable, so that
 	// their offsets can be committed; below SessionTimeout, default 5 s.
@@ -86,7 +87,7 @@ func (o *Options) setDefaults() {
 		value    *time.Duration
 		standard time.Duration
 	}{
-		{&o.SessionTimeout, 30 * time.Second}, {&o.DrainTimeout, 5 * time.Second},
+		{&o.SessionTimeout, 10 * time.Second}, {&o.DrainTimeout, 5 * time.Second},
 		{&o.CommitInterval, time.Second}, {&o.RetryStopped, time.Minute},
 	} {
 		if *d.value == 0 {

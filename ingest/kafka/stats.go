@@ -31,12 +31,12 @@ type PartitionStats struct {
 	Stopped string
 }
 
-// Lag is how many offsets are not in our log yet; 0 while that is not known.
-func (p PartitionStats) Lag() int64 {
+// Lag is how many offsets are not in our log yet, false while that is not known.
+func (p PartitionStats) Lag() (n int64, known bool) {
 	if p.Durable < 0 || p.HighWater < 0 {
-		return 0
+		return 0, false
 	}
-	return max(0, p.HighWater-p.Durable)
+	return max(0, p.HighWater-p.Durable), true
 }
 
 // Stats may be called at any time.

@@ -26,6 +26,11 @@ type refusedConnect struct{ error }
 
 func (r *refusedConnect) Unwrap() error { return r.error }
 
+// handshake is a TLS handshake that failed.
+type handshake struct{ error }
+
+func (h *handshake) Unwrap() error { return h.error }
+
 // diagnosis is why a connection failed, as somebody needs it who can mend it.
 type diagnosis struct {
 	cause   cause
@@ -42,6 +47,7 @@ func diagnose(err error, connected bool, short int, c *connection) diagnosis {
 	}
 	var closed *refusedConnect
 	var unreached *unreachable
+	var shook *handshake
 	switch {
 	case errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword), errors.Is(err, packets.ErrorRefusedNotAuthorised):
 		return diagnosis{causeUser, true, "mqtt.connect.username, password_file: the broker refuses this user, this password or this client id", err}
@@ -51,8 +57,12 @@ func diagnose(err error, connected bool, short int, c *connection) diagnosis {
 		return diagnosis{causeLost, false, "mqtt broker says that it is not available; trying again", err}
 	case errors.Is(err, packets.ErrorRefusedBadProtocolVersion):
 		return diagnosis{causeProtocol, true, "mqtt.connect.url: the broker does not speak MQTT 3.1.1", err}
+	case errors.As(err, &shook):
+		return diagnosis{causeTLS, true, "mqtt.connect.url: what listens there ends the TLS handshake; is it a TLS port?", err}
 	case errors.As(err, &unreached):
 		return diagnosis{causeReach, false, "mqtt.connect.url: the broker cannot be reached; trying again", err}
+	case errors.As(err, &closed) && goneAway(err) && c.sub.Encrypted():
+		return diagnosis{causeTLS, true, "mqtt.connect.tls.cert_file: what listens there ends the connection instead of answering; does it want a client certificate, or another?", err}
 	case errors.As(err, &closed) && goneAway(err):
 		return diagnosis{causeProtocol, true, "mqtt.connect.url: what listens there ends the connection instead of answering; does it want TLS (tls://)?", err}
 	case errors.As(err, &closed):

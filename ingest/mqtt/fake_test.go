@@ -57,6 +57,12 @@ func (f *fakeBroker) accept() *fakeConn {
 	if err != nil {
 		f.t.Fatal(err)
 	}
+	return f.greet(nc)
+}
+
+// greet reads the CONNECT of a new connection.
+func (f *fakeBroker) greet(nc net.Conn) *fakeConn {
+	f.t.Helper()
 	f.t.Cleanup(func() { nc.Close() })
 	if err := nc.SetDeadline(time.Now().Add(patience30)); err != nil {
 		f.t.Fatal(err)
@@ -70,24 +76,30 @@ func (f *fakeBroker) accept() *fakeConn {
 	return c
 }
 
-// session accepts the connection, answers CONNECT with success and n subscriptions with QoS 1.
+// session accepts the connection and answers n subscriptions.
 func (f *fakeBroker) session(n int) (c *fakeConn, filters []string) {
 	f.t.Helper()
 	c = f.accept()
+	return c, c.subscriptions(n)
+}
+
+// subscriptions answers CONNECT with success and n subscriptions with QoS 1.
+func (c *fakeConn) subscriptions(n int) (filters []string) {
+	c.t.Helper()
 	c.send([]byte{0x20, 2, 1, 0})
 	for range n {
 		kind, body := c.packet()
 		if kind != 0x82 {
-			f.t.Fatalf("packet %#x, expected SUBSCRIBE", kind)
+			c.t.Fatalf("packet %#x, expected SUBSCRIBE", kind)
 		}
 		length := int(binary.BigEndian.Uint16(body[2:]))
 		if want := 2 + 2 + length + 1; len(body) != want || body[want-1] != 1 {
-			f.t.Fatalf("SUBSCRIBE %x, expected one filter of QoS 1", body)
+			c.t.Fatalf("SUBSCRIBE %x, expected one filter of QoS 1", body)
 		}
 		filters = append(filters, string(body[4:4+length]))
 		c.send([]byte{0x90, 3, body[0], body[1], 1})
 	}
-	return c, filters
+	return filters
 }
 
 func (c *fakeConn) send(p []byte) {

@@ -14,6 +14,8 @@ const (
 	connectTimeout = 10 * time.Second
 	// writeTimeout is how long a broker may leave unread what it is sent.
 	writeTimeout = 10 * time.Second
+	// hangUpTimeout is how long a broker that was told that we go may take to end the connection.
+	hangUpTimeout = time.Second
 	// readBuffer is how much is read from the kernel at once, in bytes.
 	readBuffer = 32 << 10
 )
@@ -26,9 +28,10 @@ const (
 // ping while a message in front of it waits for the Sink, and gives a sound connection up; so its own bound
 // is switched off (see newClient), and the silence of each Read, within which a ping is answered, decides.
 type link struct {
-	net.Conn
-	in      packetReader
-	silence time.Duration
+	net.Conn          // TLS or the socket itself
+	socket   net.Conn // what is closed: ending TLS in form may wait for the broker
+	in       packetReader
+	silence  time.Duration
 	// fail is told why the connection ended. It may be called more than once; the first counts.
 	fail   func(error)
 	opened atomic.Bool // the session is up: the library ending it is a failure
@@ -56,13 +59,16 @@ func (a brokerAddress) dial(ctx context.Context, cfg *tls.Config) (net.Conn, err
 	tc := tls.Client(nc, cfg)
 	if err := tc.HandshakeContext(ctx); err != nil {
 		nc.Close()
-		return nil, err
+		return nil, &handshake{err}
 	}
 	return tc, nil
 }
 
 func newLink(nc net.Conn, keepAlive time.Duration, fail func(error), cut func(uint64, []byte)) *link {
-	l := &link{Conn: nc, silence: 2 * keepAlive, fail: fail}
+	l := &link{Conn: nc, socket: nc, silence: 2 * keepAlive, fail: fail}
+	if t, ok := nc.(*tls.Conn); ok {
+		l.socket = t.NetConn()
+	}
 	l.in = packetReader{r: bufio.NewReaderSize(deadlineReader{l}, readBuffer), cut: cut}
 	return l
 }
@@ -107,7 +113,7 @@ func (l *link) Close() error {
 	if l.opened.Load() {
 		l.fail(errMalformed)
 	}
-	return l.Conn.Close()
+	return l.socket.Close()
 }
 
 // SetDeadline, SetReadDeadline and SetWriteDeadline are the library's and do nothing.

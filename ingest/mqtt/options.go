@@ -109,6 +109,22 @@ func (o *SubscriberOptions) validate() error {
 	case o.KeepAlive < time.Second || o.KeepAlive%time.Second != 0 || o.KeepAlive > 65535*time.Second:
 		return fmt.Errorf("mqtt subscriber: keep-alive %v: expected whole seconds", o.KeepAlive)
 	}
+	return o.checkOverlap()
+}
+
+// checkOverlap refuses several connections whose filters have topics in common: each would get a copy of
+// their messages.
+func (o *SubscriberOptions) checkOverlap() error {
+	if o.Connections == 1 {
+		return nil
+	}
+	for i, a := range o.Topics {
+		for _, b := range o.Topics[:i] {
+			if receive.Overlap(a.Filter, b.Filter) {
+				return fmt.Errorf("mqtt subscriber: filters %q and %q have topics in common: several connections would get each of their messages twice", b.Filter, a.Filter)
+			}
+		}
+	}
 	return nil
 }
 

@@ -51,8 +51,9 @@ type session struct {
 	taking sync.Mutex // held while a message is handed over
 	split  receive.Splitter
 	seen   uint64 // publishes that came to handle
-	// stopped: the Sink takes nothing more.
+	// stopped: the Sink takes nothing more; leaving: nothing more is handed to it.
 	stopped bool
+	leaving atomic.Bool
 	// busy is the number of the publish at hand, from 1; 0: none.
 	busy atomic.Uint64
 
@@ -142,7 +143,7 @@ func (s *session) handle(_ paho.Client, m paho.Message) {
 	defer s.taking.Unlock()
 	n := s.seen
 	s.seen++
-	if s.stopped || s.ctx.Err() != nil {
+	if s.stopped || s.leaving.Load() || s.ctx.Err() != nil {
 		return
 	}
 	s.busy.Store(n + 1)
@@ -186,13 +187,12 @@ func (s *session) admit(m paho.Message) (seq uint64, ok bool) {
 
 // records makes the records of a message; cut is its form when it is oversize. They are valid until the next.
 func (s *session) records(m paho.Message, cut []byte) []ingest.Record {
-	sub := s.c.sub
-	var recs []ingest.Record
-	var out receive.Outcome
-	if cut != nil {
-		recs, out = s.split.Cut(sub.routes, sub.opts.Source, m.Topic(), cut)
-	} else {
-		recs, out = s.split.Records(sub.routes, sub.opts.Source, m.Topic(), m.Payload())
+	sub, topic := s.c.sub, m.Topic()
+	route, key := sub.routes.Match(topic)
+	if route == nil {
+		sub.counters.unmatched.Add(1)
+		sub.log.warn(causeTopic).Str("topic", receive.MaskTopic(topic)).Str("client_id", s.c.id).
+			Msg("mqtt topic matches no filter of mqtt.topics; the message goes to the dead letters. Was the filter removed? The broker keeps a subscription until it is told: change mqtt.connect.client_id")
 	}
 	if m.Retained() {
 		sub.counters.retained.Add(1)
@@ -200,15 +200,14 @@ func (s *session) records(m paho.Message, cut []byte) []ingest.Record {
 	if m.Duplicate() {
 		sub.counters.redelivered.Add(1)
 	}
-	if out&receive.Oversize != 0 {
+	if cut != nil {
+		sub.counters.oversize.Add(1)
+		return s.split.Cut(route, key, sub.opts.Source, topic, cut)
+	}
+	if len(m.Payload()) > ingest.MaxPayload {
 		sub.counters.oversize.Add(1)
 	}
-	if out&receive.Unmatched != 0 {
-		sub.counters.unmatched.Add(1)
-		sub.log.warn(causeTopic).Str("topic", receive.MaskTopic(m.Topic())).Str("client_id", s.c.id).
-			Msg("mqtt topic matches no filter of mqtt.topics; the message goes to the dead letters. Was the filter removed? The broker keeps a subscription until it is told: change mqtt.connect.client_id")
-	}
-	return recs
+	return s.split.Records(route, key, sub.opts.Source, topic, m.Payload())
 }
 
 // Acked marks a message durable. An error means the log is dead: the session ends and nothing more is
@@ -289,12 +288,13 @@ func (p *patience) over(busy uint64) bool {
 	return p.looks >= 4
 }
 
-// leaveOr takes leave of the broker when ctx has ended, and otherwise returns err.
+// leaveOr takes leave of the broker when ctx has ended, and otherwise returns err. Reading goes on until the
+// broker has hung up: a connection closed over unread bytes takes with it what was written last.
 func (s *session) leaveOr(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
 	}
-	s.window.Drain()
+	s.leaving.Store(true)
 	timer := time.AfterFunc(s.c.sub.opts.DrainTimeout, func() {
 		if s.window.Close() {
 			s.c.sub.log.warn(causeDrain).Msg("mqtt subscriber stopped before everything taken was durable; the broker sends again what was not acknowledged")
@@ -305,7 +305,15 @@ func (s *session) leaveOr(ctx context.Context, err error) error {
 	defer stop()
 	s.window.AwaitDrained()
 	s.link.opened.Store(false)
-	_, _ = s.link.Write(disconnect)
+	if _, err := s.link.Write(disconnect); err != nil {
+		return nil
+	}
+	hangUp := time.NewTimer(hangUpTimeout)
+	defer hangUp.Stop()
+	select {
+	case <-s.ctx.Done():
+	case <-hangUp.C:
+	}
 	return nil
 }
 

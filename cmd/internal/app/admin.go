@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/milepost-io/milepost/ingest/broker"
 	"github.com/milepost-io/milepost/notify"
 	"github.com/milepost-io/milepost/rules"
 )
@@ -95,6 +96,8 @@ type SourceStatus struct {
 	Trouble    string `json:"trouble,omitempty"`
 	// Lag is what lies in the source and is not durable here; nil: the source cannot tell.
 	Lag *int64 `json:"lag,omitempty"`
+	// Offenders are clients that published for vehicles they may not speak for.
+	Offenders []broker.Offender `json:"offenders,omitempty"`
 }
 
 // DiskStatus is what the data folder takes and has left, in bytes, and what has stopped for want of room.

@@ -4,6 +4,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -37,8 +38,25 @@ type Options struct {
 // Addresses are what the engine listens on; MQTT is empty without a broker.
 type Addresses struct {
 	HTTP string `json:"http"`
+	// TLS says that HTTP is spoken over TLS.
+	TLS  bool   `json:"tls,omitempty"`
 	MQTT string `json:"mqtt,omitempty"`
 	PID  int    `json:"pid"`
+}
+
+// ReadAddresses is what the engine that runs on a data folder listens on.
+func ReadAddresses(data string) (a Addresses, err error) {
+	b, err := os.ReadFile(filepath.Join(data, runFile))
+	if err == nil {
+		err = json.Unmarshal(b, &a)
+	}
+	if err == nil && a.HTTP == "" {
+		err = errors.New("no address")
+	}
+	if err != nil {
+		return Addresses{}, fmt.Errorf("address of the engine on %s: %w", data, err)
+	}
+	return a, nil
 }
 
 // Engine is one process's engine on one data folder: a Core with sources, console and command line.
@@ -47,6 +65,7 @@ type Engine struct {
 	cfg     *config.Config
 	opt     Options
 	sources sources
+	id      identity
 
 	httpListener net.Listener
 	started      time.Time
@@ -66,6 +85,9 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 
 // open does all that can fail for a reason the user can mend: addresses, folder, rules, endpoints.
 func (e *Engine) open() error {
+	if err := e.openIdentity(); err != nil {
+		return err
+	}
 	if err := e.listen(); err != nil {
 		return err
 	}
@@ -109,7 +131,7 @@ func (e *Engine) run(ctx context.Context) error {
 	err := e.Core.Run(ctx, Life{
 		Beside: []Task{{"http", e.serveHTTP}},
 		Begin:  e.activateAtStart,
-		Serve:  []Task{{"flight recorder", e.recordFlight}, {"reload", e.watchRules}, {"sources", e.runSources}},
+		Serve:  []Task{{"flight recorder", e.recordFlight}, {"reload", e.watchRules}, {"credentials", e.watchIdentity}, {"sources", e.runSources}},
 		Ready:  e.announce,
 		Ending: func() { close(e.ending) },
 	})
@@ -123,14 +145,14 @@ func (e *Engine) announce() {
 	if err := writeJSON(filepath.Join(e.cfg.Data, runFile), a); err != nil {
 		e.log.Warn().Err(err).Msg("the command line will not find the engine by its data folder")
 	}
-	e.log.Info().Str("http", "http://"+a.HTTP+"/").Str("mqtt", a.MQTT).Str("data", e.cfg.Data).Msg("ready")
+	e.log.Info().Str("http", e.scheme()+"://"+a.HTTP+"/").Str("mqtt", a.MQTT).Str("data", e.cfg.Data).Msg("ready")
 	if e.opt.Started != nil {
 		e.opt.Started(a)
 	}
 }
 
 func (e *Engine) addresses() Addresses {
-	a := Addresses{HTTP: e.httpListener.Addr().String(), PID: os.Getpid()}
+	a := Addresses{HTTP: e.httpListener.Addr().String(), TLS: e.id.http != nil, PID: os.Getpid()}
 	if b := e.sources.broker; b != nil && b.Addr() != nil {
 		a.MQTT = b.Addr().String()
 	}

@@ -68,6 +68,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	m.gauge("milepost_dead_letters", "dead letters that wait for somebody to look", float64(st.DeadLetters))
 	c.collectDisk(m, &st.Disk)
 	m.gauge("milepost_engine_ready", "1 when sources are open", boolValue(st.Ready))
+	c.collectIdentity(m)
 	c.collectHealth(m, st)
 	c.collectJournal(m)
 }

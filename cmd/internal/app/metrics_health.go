@@ -7,6 +7,8 @@ import (
 	"time"
 )
 
+const certificateHelp = "when the certificate of a key of the configuration runs out, Unix time"
+
 // collectHealth tells what only an alert asks for.
 func (c collector) collectHealth(m sink, st *Status) {
 	now := time.Now()
@@ -22,14 +24,15 @@ func (c collector) collectHealth(m sink, st *Status) {
 		}
 		m.gauge("milepost_notify_outbox_oldest_seconds", "how long the oldest event waits for the destination, 0: none does", age, "endpoint", d.Name)
 	}
-	for _, f := range []struct{ connection, file string }{
-		{"mqtt.connect", c.e.cfg.MQTT.Connect.TLS.CertFile}, {"kafka", c.e.cfg.Kafka.TLS.CertFile},
+	cfg := c.e.cfg
+	for _, f := range []struct{ key, file string }{
+		{"mqtt.connect.tls", cfg.MQTT.Connect.TLS.CertFile}, {"kafka.tls", cfg.Kafka.TLS.CertFile},
 	} {
 		if f.file == "" {
 			continue
 		}
 		if end, ok := certificateEnd(f.file); ok {
-			m.gauge("milepost_tls_client_certificate_expiry_timestamp_seconds", "when the certificate that the engine shows to a broker runs out, Unix time", float64(end.Unix()), "connection", f.connection)
+			m.gauge("milepost_tls_certificate_expiry_timestamp_seconds", certificateHelp, float64(end.Unix()), "key", f.key)
 		}
 	}
 }

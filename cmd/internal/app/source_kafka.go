@@ -66,16 +66,22 @@ const kafkaSource = "kafka"
 
 func kafkaStatus(s *kafka.Source) SourceStatus {
 	st := s.Stats()
-	out := SourceStatus{Name: kafkaSource, Address: strings.Join(s.Brokers(), ","), Received: st.Records, Trouble: st.Failure, Lag: new(int64)}
+	out := SourceStatus{Name: kafkaSource, Address: strings.Join(s.Brokers(), ","), Received: st.Records, Trouble: st.Failure}
 	if st.Joined {
 		out.Connections = int64(len(st.Partitions))
 	}
 	var stopped []string
+	var lag int64
+	known := st.Joined
 	for _, p := range st.Partitions {
-		*out.Lag += p.Lag()
+		n, ok := p.Lag()
+		lag, known = lag+n, known && ok
 		if p.Stopped != "" {
 			stopped = append(stopped, fmt.Sprintf("%s/%d: %s", p.Topic, p.Partition, p.Stopped))
 		}
+	}
+	if known {
+		out.Lag = &lag
 	}
 	switch {
 	case len(stopped) > 0:
@@ -100,7 +106,9 @@ func (c collector) collectKafka(m sink) {
 	m.counter("milepost_kafka_aborted_records_total", "records of aborted transactions, which are left out, since the start", float64(st.Aborted))
 	for _, p := range st.Partitions {
 		labels := []string{"topic", p.Topic, "partition", strconv.Itoa(int(p.Partition))}
-		m.gauge("milepost_kafka_lag_messages", "offsets of the topic that are not durable here yet", float64(p.Lag()), labels...)
+		if n, ok := p.Lag(); ok {
+			m.gauge("milepost_kafka_lag_messages", "offsets of the topic that are not durable here yet", float64(n), labels...)
+		}
 		m.gauge("milepost_kafka_stopped", "1 while nothing is taken from the partition for a reason that status names", boolValue(p.Stopped != ""), labels...)
 	}
 }

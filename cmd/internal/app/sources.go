@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/milepost-io/milepost/cmd/internal/config"
 	"github.com/milepost-io/milepost/ingest"
@@ -34,13 +33,11 @@ func (e *Engine) openSources() error {
 	if err != nil {
 		return err
 	}
-	tokens, err := readTokens(e.cfg.HTTP.TokensFile)
-	if err != nil {
-		return err
+	in := httpapi.Options{Sink: refusing{e.intake}, NewDecoder: func() ingest.Decoder { return jsoncodec.NewDecoder(cat) }, Logger: e.log}
+	if e.id.tokens != nil {
+		in.Authorize = e.id.guard.Client
 	}
-	e.sources.http, err = httpapi.New(httpapi.Options{
-		Sink: refusing{e.intake}, NewDecoder: func() ingest.Decoder { return jsoncodec.NewDecoder(cat) }, Authorize: tokens.authorize("events"), Logger: e.log,
-	})
+	e.sources.http, err = httpapi.New(in)
 	if err != nil {
 		return err
 	}
@@ -50,7 +47,11 @@ func (e *Engine) openSources() error {
 	if err := e.openSubscriber(); err != nil || e.cfg.MQTT.Listen == "" {
 		return err
 	}
-	e.sources.broker, err = broker.New(broker.Options{Listen: e.cfg.MQTT.Listen, Topics: topics(e.cfg), Sink: e.intake, Logger: e.log})
+	o := broker.Options{Listen: e.cfg.MQTT.Listen, Topics: topics(e.cfg), Sink: e.intake, Users: e.id.users, Logger: e.log}
+	if cert := e.id.mqtt; cert != nil {
+		o.TLS, o.ClientCertificates = cert.TLS(), e.cfg.MQTT.TLS.ClientCAFile != ""
+	}
+	e.sources.broker, err = broker.New(o)
 	if err != nil {
 		return err
 	}
@@ -98,43 +99,6 @@ func (e *Engine) runSources(ctx context.Context) error {
 		return nil
 	})
 	return all(ctx, fs...)
-}
-
-// tokens are bearer tokens by secret.
-type tokens map[string]struct{ name, role string }
-
-// readTokens reads "name role token" lines; an empty path means that nobody needs one.
-func readTokens(path string) (tokens, error) {
-	if path == "" {
-		return nil, nil
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("http.tokens_file: %w", err)
-	}
-	t := tokens{}
-	for n, line := range strings.Split(string(b), "\n") {
-		f := strings.Fields(line)
-		if len(f) == 0 || strings.HasPrefix(f[0], "#") {
-			continue
-		}
-		if len(f) != 3 || (f[1] != "events" && f[1] != "read" && f[1] != "admin") {
-			return nil, fmt.Errorf("%s:%d: expected: name role token, with role events, read or admin", path, n+1)
-		}
-		t[f[2]] = struct{ name, role string }{f[0], f[1]}
-	}
-	return t, nil
-}
-
-// authorize returns the check for a role; admin may do everything. nil: everybody may.
-func (t tokens) authorize(role string) func(token string) (string, bool) {
-	if t == nil {
-		return nil
-	}
-	return func(token string) (string, bool) {
-		who, ok := t[token]
-		return who.name, ok && (who.role == role || who.role == "admin")
-	}
 }
 
 // openChannels makes the channels of the configured endpoints.

@@ -106,7 +106,9 @@ func (e *Engine) sourceStatus() []SourceStatus {
 		s := b.Stats()
 		out = append(out, SourceStatus{
 			Name: "mqtt", Address: b.Addr().String(), Connections: s.Connections, Received: s.Records,
-			Refused: s.RefusedQoS2 + s.RefusedSize + s.RefusedProtocol + s.RefusedClients + s.RefusedSubscribe,
+			Refused: s.RefusedQoS2 + s.RefusedSize + s.RefusedProtocol + s.RefusedClients + s.RefusedSubscribe +
+				s.RefusedCredentials + s.RefusedTLS + s.RefusedPending,
+			Offenders: b.Offenders(),
 		})
 	}
 	if s := e.sources.subscriber; s != nil {

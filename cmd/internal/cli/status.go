@@ -71,6 +71,11 @@ func (s *session) printStatus(st *app.Status) {
 			fmt.Fprintf(w, "%s: %s\n", x.Name, x.Trouble)
 		}
 	}
+	for _, x := range st.Sources {
+		for _, o := range x.Offenders[:min(len(x.Offenders), 10)] {
+			fmt.Fprintf(w, "  %s\tclient %s published %d for other vehicles\n", x.Name, o.Client, o.Messages)
+		}
+	}
 	if len(st.Outbox) > 0 {
 		fmt.Fprintln(w, "\nDESTINATION\tBREAKER\tWAITING\tOLDEST\tDELIVERED\tGIVEN UP\tLAST ERROR")
 		for _, x := range st.Outbox {

@@ -174,7 +174,7 @@ func (top *topology) holdMetrics() {
 		names[string(name)] = true
 	}
 	// Nothing speaks TLS here.
-	delete(names, "milepost_tls_client_certificate_expiry_timestamp_seconds")
+	delete(names, "milepost_tls_certificate_expiry_timestamp_seconds")
 	if len(names) < 20 {
 		top.t.Errorf("alerts and dashboards name only %d metrics", len(names))
 	}

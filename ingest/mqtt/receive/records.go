@@ -22,28 +22,14 @@ type Splitter struct {
 	recs    []ingest.Record
 }
 
-// Outcome is what is to be counted about a publish.
-type Outcome uint8
-
-const (
-	// Unmatched: no filter matches the topic. The record names no codec and no event type is allowed, so
-	// that it is quarantined with reason topic.
-	Unmatched Outcome = 1 << iota
-	// Oversize: the payload is over ingest.MaxPayload and was cut.
-	Oversize
-)
-
-// Records makes the records of a publish: one an entry of an array, otherwise one.
-func (s *Splitter) Records(rs Routes, source, topic string, payload []byte) ([]ingest.Record, Outcome) {
-	rec, route := s.route(rs, source, topic)
-	var out Outcome
-	if route == nil {
-		out = Unmatched
-	}
+// Records makes the records of a publish: one an entry of an array, otherwise one. route and key are those of
+// its topic. Without a route (nil) the record names no codec and no event type is allowed, so that it is
+// quarantined with reason topic. A payload over ingest.MaxPayload is cut.
+func (s *Splitter) Records(route *Route, key, source, topic string, payload []byte) []ingest.Record {
+	rec := s.record(route, key, source, topic)
 	switch {
 	case len(payload) > ingest.MaxPayload:
 		rec.Oversize, rec.Payload = true, ingest.Oversize(payload)
-		out |= Oversize
 	case route != nil && s.split(route, payload):
 		for _, e := range s.entries {
 			rec.Payload = e.Payload
@@ -52,43 +38,39 @@ func (s *Splitter) Records(rs Routes, source, topic string, payload []byte) ([]i
 			}
 			s.recs = append(s.recs, rec)
 		}
-		return s.recs, out
+		return s.recs
 	default:
 		rec.Payload = payload
 	}
 	s.recs = append(s.recs, rec)
-	return s.recs, out
+	return s.recs
 }
 
 // Cut makes the record of a publish whose payload was never held whole: form is its ingest.OversizeForm.
-func (s *Splitter) Cut(rs Routes, source, topic string, form []byte) ([]ingest.Record, Outcome) {
-	rec, route := s.route(rs, source, topic)
+func (s *Splitter) Cut(route *Route, key, source, topic string, form []byte) []ingest.Record {
+	rec := s.record(route, key, source, topic)
 	rec.Oversize, rec.Payload = true, form
 	s.recs = append(s.recs, rec)
-	if route == nil {
-		return s.recs, Oversize | Unmatched
-	}
-	return s.recs, Oversize
+	return s.recs
 }
 
-// route fills what follows from the topic alone.
-func (s *Splitter) route(rs Routes, source, topic string) (ingest.Record, *route) {
+// record fills what follows from the topic alone.
+func (s *Splitter) record(route *Route, key, source, topic string) ingest.Record {
 	rec := ingest.Record{Source: source, Topic: topic}
-	route, key := rs.match(topic)
 	if route == nil {
-		return rec, nil
+		return rec
 	}
 	rec.Types, rec.Codec, rec.Party = route.types, route.name, route.party
 	s.key = append(s.key[:0], key...)
 	if ingest.ValidKey(s.key) {
 		rec.Key = s.key
 	}
-	return rec, route
+	return rec
 }
 
 // split cuts an array, or a payload that has to name its key, into s.entries; it reports false when the
 // payload stays one record.
-func (s *Splitter) split(route *route, payload []byte) bool {
+func (s *Splitter) split(route *Route, payload []byte) bool {
 	if route.key >= 0 && !route.codec.IsBatch(payload) {
 		return false
 	}

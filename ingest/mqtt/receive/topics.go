@@ -47,8 +47,8 @@ func DefaultTopics() []Topic {
 	}
 }
 
-// route is a Topic made ready for matching.
-type route struct {
+// Route is a Topic made ready for matching.
+type Route struct {
 	levels []string
 	key    int // index of the level that is the key; -1: the payload names it
 	party  bool
@@ -58,7 +58,7 @@ type route struct {
 }
 
 // Routes finds the route of a topic. It may be used concurrently.
-type Routes []route
+type Routes []Route
 
 // NewRoutes makes topics ready for matching; they are asked in order, and the first that matches wins.
 func NewRoutes(topics []Topic, codecs map[string]Codec) (Routes, error) {
@@ -75,7 +75,7 @@ func NewRoutes(topics []Topic, codecs map[string]Codec) (Routes, error) {
 		if !ok {
 			return nil, fmt.Errorf("mqtt topic %d: filter %q: unknown codec %q", i+1, t.Filter, t.Codec)
 		}
-		r := route{levels: levels, key: -1, types: t.Types, name: t.Codec, codec: codec}
+		r := Route{levels: levels, key: -1, types: t.Types, name: t.Codec, codec: codec}
 		r.party = t.Types == ingest.TypeSet(ingest.Party)
 		for j, l := range levels {
 			if l == "+" {
@@ -104,9 +104,9 @@ func splitFilter(filter string) ([]string, error) {
 	return levels, nil
 }
 
-// match returns the first route whose filter matches the topic, and the topic's key level. It returns
+// Match returns the first route whose filter matches the topic, and the topic's key level. It returns
 // nil when none does.
-func (rs Routes) match(topic string) (r *route, key string) {
+func (rs Routes) Match(topic string) (r *Route, key string) {
 	for i := range rs {
 		if key, ok := rs[i].match(topic); ok {
 			return &rs[i], key
@@ -115,7 +115,10 @@ func (rs Routes) match(topic string) (r *route, key string) {
 	return nil, ""
 }
 
-func (r *route) match(topic string) (key string, ok bool) {
+// NamesVehicle reports whether the topic says which vehicle a publish is about.
+func (r *Route) NamesVehicle() bool { return r.key >= 0 && !r.party }
+
+func (r *Route) match(topic string) (key string, ok bool) {
 	if topic == "" || topic[0] == '$' {
 		return "", false // MQTT-4.7.2-1: wildcards do not reach the server's own topics
 	}
@@ -137,4 +140,20 @@ func (r *route) match(topic string) (key string, ok bool) {
 		}
 	}
 	return key, !more
+}
+
+// Overlap reports whether a topic can match both filters.
+func Overlap(a, b string) bool {
+	x, y := strings.Split(a, "/"), strings.Split(b, "/")
+	for i := 0; ; i++ {
+		switch {
+		case i < len(x) && x[i] == "#", i < len(y) && y[i] == "#":
+			return true
+		case i == len(x) || i == len(y):
+			// "a/#" matches "a", too.
+			return len(x) == len(y) || i+1 == len(x) && x[i] == "#" || i+1 == len(y) && y[i] == "#"
+		case x[i] != y[i] && x[i] != "+" && y[i] != "+":
+			return false
+		}
+	}
 }

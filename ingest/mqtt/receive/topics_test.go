@@ -21,7 +21,7 @@ func TestFiltersMatch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, key := rs.match(tc.topic)
+		r, key := rs.Match(tc.topic)
 		if got := key; r == nil && tc.want != "no" || r != nil && got != tc.want {
 			t.Errorf("%s against %s: key %q, matched %v; expected %q", tc.topic, tc.filter, got, r != nil, tc.want)
 		}
@@ -31,5 +31,25 @@ func TestFiltersMatch(t *testing.T) {
 func TestTopicsAreMasked(t *testing.T) {
 	if got := MaskTopic("vehicles/LSVAA49J132000001/x"); got != "…cles/…0001/x" {
 		t.Fatalf("masked to %q", got)
+	}
+}
+
+func TestFiltersOverlap(t *testing.T) {
+	for _, x := range []struct {
+		a, b string
+		want bool
+	}{
+		{"vehicles/+/telemetry", "vehicles/+/profile", false},
+		{"vehicles/+/telemetry", "vehicles/V1/+", true},
+		{"vehicles/+", "vehicles/+/telemetry", false},
+		{"vehicles/#", "vehicles/+/telemetry", true},
+		{"vehicles/#", "vehicles", true},
+		{"parties/+", "vehicles/+", false},
+		{"a/b", "a/b", true},
+		{"#", "a", true},
+	} {
+		if Overlap(x.a, x.b) != x.want || Overlap(x.b, x.a) != x.want {
+			t.Errorf("%s and %s: expected %v", x.a, x.b, x.want)
+		}
 	}
 }

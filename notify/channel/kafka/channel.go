@@ -28,7 +28,14 @@ type Channel struct {
 	topic    string
 }
 
-var _ notify.Channel = (*Channel)(nil)
+var _ notify.Wide = (*Channel)(nil)
+
+// concurrency is how many events are on their way at once: they share requests, so a request may carry
+// that many.
+const concurrency = 64
+
+// Concurrency implements notify.Wide.
+func (c *Channel) Concurrency() int { return concurrency }
 
 // New returns the channel of a topic. The producer stays the caller's.
 func New(p Producer, topic string) *Channel { return &Channel{producer: p, topic: topic} }

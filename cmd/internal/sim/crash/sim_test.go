@@ -60,9 +60,9 @@ func TestCrashes(t *testing.T) {
 		w.run(script)
 		w.finish()
 		f := w.check()
-		checkReplay(t, w.mem, shardCounts[(seed+1)%3], f.Lines(), w.now.Load())
+		again := checkRedeliveries(t, w.mem, shardCounts[(seed+1)%3], f.Lines(), w.now.Load())
 		w.rebuild(f.Lines())
-		t.Logf("%d requests, %d crashes, %d events, %d sent again", len(w.requests), w.crashes, len(f.Lines()), w.to.repeats)
+		t.Logf("%d requests, %d crashes, %d events, %d sent again, %d records delivered again", len(w.requests), w.crashes, len(f.Lines()), w.to.repeats, again)
 	})
 }
 

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -27,6 +30,9 @@ const dataDir = "data"
 
 // patience is how long anything may take that must come to an end.
 const patience = 60 * time.Second
+
+// anonymous is what tells a sample from others.
+var anonymous = regexp.MustCompile(`"time":"[^"]*","seq":\d+,"boot":1,`)
 
 // world is an engine on a file system that crashes, with what is outside of it: a source that sends again
 // what was not acknowledged, and receivers.
@@ -63,6 +69,7 @@ type life struct {
 	crowd  crowd
 	rng    *rand.Rand // guarded by mu
 	next   int        // the request to be sent next
+	again  int        // topics are read on from the first of their requests not below it
 	cancel context.CancelFunc
 	ready  chan struct{}
 	ended  chan struct{}
@@ -87,6 +94,7 @@ func (w *world) start() {
 	w.t.Helper()
 	l := &life{
 		world: w, mem: w.mem, rng: rand.New(rand.NewPCG(w.rng.Uint64(), 2)),
+		again: max(0, len(w.requests)-w.rng.IntN(80)),
 		ready: make(chan struct{}), ended: make(chan struct{}), off: make(chan struct{}), budget: -1,
 	}
 	if w.cuts > 0 && w.rng.IntN(2) == 0 {
@@ -200,7 +208,7 @@ func (w *world) pump() {
 			w.restart()
 		case l.next == len(w.requests):
 			return
-		case w.isAcked(l.next) && w.rng.IntN(50) > 0:
+		case w.isAcked(l.next) && (l.next < l.again || !w.requests[l.next].recs[0].Rising) && w.rng.IntN(50) > 0:
 			l.next++
 		default:
 			w.send(l)
@@ -251,7 +259,7 @@ func (w *world) run(script []step) {
 		switch s.kind {
 		case take, quiet:
 			w.life.mu.Lock()
-			w.requests = append(w.requests, request{recs: s.recs, quiet: s.kind == quiet})
+			w.requests = append(w.requests, request{recs: w.source(s), quiet: s.kind == quiet})
 			w.life.mu.Unlock()
 		case weather:
 			w.to.be(s.mood)
@@ -268,6 +276,26 @@ func (w *world) run(script []step) {
 		}
 		w.pump()
 	}
+}
+
+// source is where the records of a step come from: as they are, or as one message of a topic's partition,
+// with its offset. Of these some say neither time nor number, so that nothing but the offset tells that
+// they come again.
+func (w *world) source(s step) []ingest.Record {
+	if s.kind != take || len(w.requests)%2 == 0 {
+		return s.recs
+	}
+	at := len(w.requests) / 2
+	out := slices.Clone(s.recs)
+	for i := range out {
+		r := &out[i]
+		r.Source, r.Topic = "kafka", "cars/0"
+		r.Origin, r.Seq, r.Rising = "kafka:cars/"+strconv.Itoa(at%3), uint64(at/3)<<16|uint64(i), true
+		if at%2 == 0 {
+			r.Payload = anonymous.ReplaceAll(r.Payload, nil)
+		}
+	}
+	return out
 }
 
 func (w *world) activate() {
