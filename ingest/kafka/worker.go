@@ -56,9 +56,9 @@ func (w *worker) work(ctx context.Context) {
 	}
 }
 
-// backoff is the wait after n failures in a row: 50 ms doubled up to 10 s, with jitter.
+// backoff is the wait after n failures in a row: 50 ms doubled up to 5 s, with jitter.
 func backoff(n int) time.Duration {
-	d := min(50*time.Millisecond<<min(n, 10), 10*time.Second)
+	d := min(50*time.Millisecond<<min(n, 10), 5*time.Second)
 	return d/2 + rand.N(d)
 }
 
@@ -240,6 +240,7 @@ func (w *worker) hand(p *partition, next int64) error {
 		err := w.source.opts.Sink.Take(w.entries.recs, &p.ledger, id)
 		w.entries.reset()
 		if err != nil {
+			p.ledger.Acked(id, err)
 			w.source.sinkEnded()
 			return err
 		}
