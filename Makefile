@@ -32,6 +32,7 @@ lint: $(BIN)/golangci-lint ## gofmt, goimports, go vet, golangci-lint, the compo
 	$(GO) vet -tags e2e ./...
 	$(BIN)/golangci-lint run ./...
 	$(GO) run -modfile=.ci/tools.mod .ci/schema.go deploy/compose/compose-spec.json deploy/compose/compose.yaml
+	@! command -v shellcheck >/dev/null || shellcheck .ci/e2e-deps deploy/local/kafka deploy/local/up deploy/compose/setup
 
 $(BIN)/golangci-lint: .ci/tools.mod
 	$(TOOLS) -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint

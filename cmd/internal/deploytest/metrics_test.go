@@ -69,12 +69,6 @@ func checkQuery(t *testing.T, exist map[string]bool, where, query string) {
 	}
 }
 
-// TestDocumentedMetrics holds the metrics of docs/operations.md to those that exist.
-func TestDocumentedMetrics(t *testing.T) {
-	t.Parallel()
-	checkQuery(t, metrics(t), "docs/operations.md", strings.NewReplacer("milepost_kafka_*", "", "milepost_mqtt_*", "").Replace(read(t, "docs/operations.md")))
-}
-
 // TestAlerts holds each alert to its runbook, its severities and metrics that exist.
 func TestAlerts(t *testing.T) {
 	t.Parallel()

@@ -32,7 +32,7 @@ type topology struct {
 func startTopology(t *testing.T) *topology {
 	t.Helper()
 	const script = deployed + "local/up"
-	top := &topology{t: t, dir: filepath.Join(t.TempDir(), "topology"), addrs: map[string]string{}}
+	top := &topology{t: t, addrs: map[string]string{}}
 	t.Cleanup(func() {
 		if _, err := os.Stat(top.dir); err != nil {
 			return
@@ -47,10 +47,18 @@ func startTopology(t *testing.T) *topology {
 			}
 		}
 	})
-	cmd := exec.Command(script, top.dir)
-	cmd.Env = append(os.Environ(), "PORTS=free")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("deploy/local/up: %v\n%s", err, out)
+	// A port that another process takes between the choice and the start costs another try.
+	for try := 1; ; try++ {
+		top.dir = filepath.Join(t.TempDir(), "topology")
+		cmd := exec.Command(script, top.dir)
+		cmd.Env = append(os.Environ(), "PORTS=free")
+		out, err := cmd.CombinedOutput()
+		if err == nil {
+			break
+		}
+		if try == 5 || !bytes.Contains(bytes.ToLower(out), []byte("address already in use")) {
+			t.Fatalf("deploy/local/up: %v\n%s", err, out)
+		}
 	}
 	for line := range strings.Lines(top.file("addresses")) {
 		name, addr, _ := strings.Cut(strings.TrimSpace(line), " ")
