@@ -94,7 +94,8 @@ func Wrap(fs vfs.FS, o Options) *FS {
 	return f
 }
 
-// SetPatient says whether writers wait for room. Those that wait when patience ends fail.
+// SetPatient says whether writers wait for room. Those that wait when patience ends try
+// once more.
 func (f *FS) SetPatient(patient bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -139,10 +140,10 @@ func (f *FS) wait(path string, try func() error) error {
 	defer f.waiting.Add(-1)
 	f.opt.Waits(path, err)
 	for pause := f.opt.RetryMin; Full(err); pause = min(2*pause, f.opt.RetryMax) {
-		if !sleep(pause, giveUp) {
-			return err
+		waited := sleep(pause, giveUp)
+		if err = try(); !waited && Full(err) {
+			return err // room made since the last try would have done
 		}
-		err = try()
 	}
 	f.opt.Proceeds(path, time.Since(begin))
 	return err
