@@ -33,6 +33,8 @@ type StoreOptions struct {
 // other and with a commit.
 type Store struct {
 	db         *pebble.DB
+	fs         FS
+	dir        string
 	generation uint64
 	writing    sync.Mutex // held by whoever writes
 }
@@ -58,7 +60,7 @@ func OpenStore(o StoreOptions) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state: open store %s: %w", o.Dir, err)
 	}
-	s := &Store{db: db}
+	s := &Store{db: db, fs: o.FS, dir: o.Dir}
 	if err := s.open(o.ReadOnly); err != nil {
 		return nil, errors.Join(fmt.Errorf("state: open store %s: %w", o.Dir, err), db.Close())
 	}
@@ -69,7 +71,7 @@ func openPebble(o *StoreOptions) (*pebble.DB, error) {
 	cache := pebble.NewCache(o.Cache)
 	defer cache.Unref()
 	p := &pebble.Options{
-		FS:    o.FS,
+		FS:    storeFS{o.FS},
 		Cache: cache,
 		// Pinned by name: the ratchet only goes one way. Raise it together with storeFormat.
 		FormatMajorVersion: pebble.FormatValueSeparation,
@@ -78,6 +80,7 @@ func openPebble(o *StoreOptions) (*pebble.DB, error) {
 		MemTableSize:                uint64(o.Cache / 4),
 		MemTableStopWritesThreshold: 3,
 		L0CompactionThreshold:       4,
+		MaxManifestFileSize:         manifestBytes,
 		CompactionConcurrencyRange:  func() (lower, upper int) { return 1, 2 },
 		ReadOnly:                    o.ReadOnly,
 		ErrorIfNotExists:            o.ReadOnly,

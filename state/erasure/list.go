@@ -15,7 +15,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-
 )
 
 // Kind is what an id is of.
@@ -242,4 +241,3 @@ func (l *List) Close() error {
 	l.files = nil
 	return f.close()
 }
-
