@@ -251,7 +251,7 @@ func (m *Machine) applyHandover(rec *log.Record) error {
 		if rest, err = cutNotice(rest, &n); err != nil {
 			return err
 		}
-		if n.erased() {
+		if n.Erased() {
 			continue
 		}
 		m.activate(n.Key)

@@ -19,8 +19,8 @@ func (m *Machine) applyErased(rec *log.Record) {
 // CountErased is the counter of events that were applied as erased ones.
 const CountErased = "erased"
 
-// erased reports whether the content of a notice was blanked in the log (S47). No id holds a zero byte.
-func (n *Notice) erased() bool { return len(n.Key) > 0 && n.Key[0] == 0 }
+// Erased reports whether the content of a notice was blanked in the log (S47). No id holds a zero byte.
+func (n *Notice) Erased() bool { return len(n.Key) > 0 && n.Key[0] == 0 }
 
 // staleTimers puts the stored timers named out of the store with the next write-back, but for those their
 // documents are armed for. A timer stays in the store, under the name of its key, until its time has come,
@@ -42,12 +42,12 @@ func (m *Machine) staleTimers(names [][]byte) {
 	}
 }
 
-// DropTimers takes the stored timers of the keys that match chooses out of the store, but for those that
+// DropTimers takes the stored timers of the documents that match chooses out of the store, but for those that
 // count. It returns when the shard has been told; a write-back later they are gone.
-func (s *Shard) DropTimers(ctx context.Context, match func(key []byte) bool) error {
+func (s *Shard) DropTimers(ctx context.Context, match func(key, sub []byte) bool) error {
 	var names [][]byte
 	err := s.opt.Store.Scan([]byte{timerSpace, '/'}, spaceEnd(timerSpace), func(name, _ []byte) bool {
-		if _, key, _, err := cutTimerKey(name); err == nil && match(key) {
+		if _, key, sub, err := cutTimerKey(name); err == nil && match(key, sub) {
 			names = append(names, append([]byte{}, name...))
 		}
 		return ctx.Err() == nil

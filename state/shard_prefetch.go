@@ -47,7 +47,7 @@ func (r *run) missing(recs []log.Record) []fetched {
 			rest, err := openHandover(recs[i].Payload, &h)
 			for err == nil && len(rest) > 0 {
 				var n Notice
-				if rest, err = cutNotice(rest, &n); err == nil && !n.erased() {
+				if rest, err = cutNotice(rest, &n); err == nil && !n.Erased() {
 					want(n.Key, nil)
 					want(n.Key, n.Sub)
 				}

@@ -232,8 +232,12 @@ func TestPending(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := Job{Vehicle, "V1", 1}, Job{Party, "O1", 2}
-	if err := p.Put(a, b, Job{Vehicle, "V1", 3}); err != nil {
+	a, b := Job{Kind: Vehicle, ID: "V1", At: 1}, Job{Kind: Party, ID: "O1", At: 2}
+	if err := p.Put(Job{Kind: Vehicle, ID: "V1"}, a, b); err != nil {
+		t.Fatal(err)
+	}
+	a.Placed, a.Off = true, 7
+	if err := p.Place(a, Job{Kind: Party, ID: "O1", At: 3, Off: 9}); err != nil {
 		t.Fatal(err)
 	}
 	crashed := fs.CrashClone(vfs.CrashCloneCfg{})

@@ -19,6 +19,9 @@ type Job struct {
 	ID   string `json:"id"`
 	// At is when it was asked for, Unix ms.
 	At int64 `json:"at"`
+	// Off is the offset of the erase event in its partition once Placed.
+	Placed bool  `json:"placed,omitempty"`
+	Off    int64 `json:"off,omitempty"`
 }
 
 func (j *Job) is(kind Kind, id string) bool { return j.Kind == kind && j.ID == id }
@@ -56,29 +59,45 @@ func (p *Pending) All() []Job {
 	return slices.Clone(p.jobs)
 }
 
-// Put adds jobs; durable when it returns nil. One that is there already is left.
+// Put adds jobs; durable when it returns nil. One about the same id is replaced.
 func (p *Pending) Put(jobs ...Job) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	next := slices.Clone(p.jobs)
 	for _, j := range jobs {
-		if !slices.ContainsFunc(next, func(o Job) bool { return o.is(j.Kind, j.ID) }) {
-			next = append(next, j)
+		next = append(slices.DeleteFunc(next, func(o Job) bool { return o.is(j.Kind, j.ID) }), j)
+	}
+	return p.replace(next)
+}
+
+// Place notes where the erase events of jobs stand; durable when it returns nil. A job that was replaced
+// since stays as it is.
+func (p *Pending) Place(jobs ...Job) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	next := slices.Clone(p.jobs)
+	for _, j := range jobs {
+		for i := range next {
+			if next[i].is(j.Kind, j.ID) && next[i].At == j.At {
+				next[i] = j
+			}
 		}
 	}
 	return p.replace(next)
 }
 
-// Done takes jobs out; durable when it returns nil. One that was put again since, at a later time, stays.
+// Done takes jobs out; durable when it returns nil. One that was put again since, at another time, stays.
 func (p *Pending) Done(jobs ...Job) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	next := slices.DeleteFunc(slices.Clone(p.jobs), func(o Job) bool { return slices.Contains(jobs, o) })
+	next := slices.DeleteFunc(slices.Clone(p.jobs), func(o Job) bool {
+		return slices.ContainsFunc(jobs, func(j Job) bool { return o.is(j.Kind, j.ID) && o.At == j.At })
+	})
 	return p.replace(next)
 }
 
 func (p *Pending) replace(jobs []Job) error {
-	if len(jobs) == len(p.jobs) {
+	if slices.Equal(jobs, p.jobs) {
 		return nil
 	}
 	b, err := json.Marshal(jobs)

@@ -81,6 +81,9 @@ func (e *Engine) routes(tok tokens) http.Handler {
 		return map[string]any{"entries": t}, err
 	})))
 	mux.Handle("POST /api/v1/vehicles/{vin}/odometer", admin(answer(e.postOdometer)))
+	mux.Handle("GET /api/v1/vehicles/{vin}/export", admin(answerWithin(exportTimeout, func(r *http.Request) (any, error) { return e.Export(r.Context(), r.PathValue("vin")) })))
+	mux.Handle("POST /api/v1/erasures", admin(answer(e.postErase)))
+	mux.Handle("GET /api/v1/erasures/{hash}", admin(answer(func(r *http.Request) (any, error) { return e.Erasure(r.Context(), r.PathValue("hash")) })))
 	mux.Handle("GET /api/v1/signals", read(answer(func(*http.Request) (any, error) { return e.Signals(), nil })))
 	mux.Handle("GET /api/v1/leads", read(answer(func(r *http.Request) (any, error) {
 		return e.read.Leads(r.URL.Query().Get("all") == "true", limitOf(r, 200)), nil
@@ -153,6 +156,8 @@ const (
 	defaultPage = 100
 	// queryTimeout bounds a question to the shards.
 	queryTimeout = 10 * time.Second
+	// exportTimeout bounds a look through the whole journal.
+	exportTimeout = 10 * time.Minute
 )
 
 func limitOf(r *http.Request, most int) int {
@@ -165,8 +170,12 @@ func limitOf(r *http.Request, most int) int {
 
 // answer writes what f returns as JSON, or its error as a problem.
 func answer(f func(*http.Request) (any, error)) http.HandlerFunc {
+	return answerWithin(queryTimeout, f)
+}
+
+func answerWithin(timeout time.Duration, f func(*http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
+		ctx, cancel := context.WithTimeout(r.Context(), timeout)
 		defer cancel()
 		v, err := f(r.WithContext(ctx))
 		switch {

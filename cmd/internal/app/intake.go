@@ -17,6 +17,7 @@ import (
 type intake struct {
 	log   log.Log
 	clock *Clock
+	gate  *gate           // nil: nobody is erased
 	parts [2][]partIntake // by stream, by shard
 	open  chan struct{}   // closed when records may come in
 	done  chan struct{}   // closed when the engine ends
@@ -68,12 +69,27 @@ func (in *intake) appendAll(p log.Partition, recs []log.Record, ack log.Ack) (lo
 	for i := range recs {
 		recs[i].Arrival = now
 	}
+	var begun []erasureRecord
+	if in.gate != nil {
+		var err error
+		if begun, err = in.gate.pass(p, recs, now); err != nil {
+			return 0, err
+		}
+	}
 	off, err := in.log.Append(p, recs, ack)
-	if err != nil || p.Stream != log.Events {
+	if err != nil {
 		return off, err
 	}
+	for _, b := range begun {
+		d.heard.forget(b.job.ID)
+		b.off += off
+		in.gate.began(b)
+	}
+	if p.Stream != log.Events {
+		return off, nil
+	}
 	for i := range recs {
-		if recs[i].Kind == log.Event {
+		if recs[i].Kind == log.Event && !recs[i].Erased {
 			d.heard.note(recs[i].Key, now, uint64(off)+uint64(i))
 		}
 	}
