@@ -228,7 +228,7 @@ func (t *destination) finish(r *running, it *item, v Verdict, detail string) {
 	t.mu.Unlock()
 	res := Result{
 		Endpoint: t.name, ID: e.ID, VIN: e.VIN, Result: v, Generation: t.opt.Generation,
-		At: t.opt.Clock(), Attempts: it.attempts, Detail: detail,
+		At: t.opt.Clock(), Attempts: it.attempts, Created: e.Created, Detail: detail,
 	}
 	if v != Delivered {
 		res.Entry = e.Append(nil)

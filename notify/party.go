@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,7 +39,8 @@ type party struct {
 
 // contact is how to reach an owner according to a vehicle's profile.
 type contact struct {
-	At       int64           `json:"at"` // of the profile's last change
+	At       int64           `json:"at"`            // of the profile's last change
+	VIN      string          `json:"vin,omitempty"` // whose profile it is
 	Name     string          `json:"name,omitempty"`
 	Language string          `json:"language,omitempty"`
 	Consent  json.RawMessage `json:"consent,omitempty"`
@@ -47,6 +49,18 @@ type contact struct {
 
 // seenKept is how many payloads of a type are remembered (S5).
 const seenKept = 8
+
+// ContactVIN is the vehicle whose profile says how to reach a party, given the party's document; "" for none.
+func ContactVIN(doc []byte) string {
+	if !bytes.Contains(doc, []byte(`"vin":`)) {
+		return ""
+	}
+	var p party
+	if json.Unmarshal(doc, &p) != nil || p.Profile == nil {
+		return ""
+	}
+	return p.Profile.VIN
+}
 
 func loadParty(doc []byte) *party {
 	p := &party{Version: 1}
@@ -162,7 +176,7 @@ func (t *turn) learnContact(n *rules.Notice) {
 	if !n.Contact || f.Owner == "" || f.ContactAt < t.owner.Profile.At {
 		return
 	}
-	c := contactOf(f)
+	c := contactOf(t.vin, f)
 	if reflect.DeepEqual(c, t.owner.Profile) {
 		return
 	}
@@ -171,8 +185,8 @@ func (t *turn) learnContact(n *rules.Notice) {
 }
 
 // contactOf is what a vehicle's facts say of its owner.
-func contactOf(f *rules.Facts) *contact {
-	return &contact{At: f.ContactAt, Name: f.Name, Language: f.Language, Consent: f.Consent, Channels: f.Channels}
+func contactOf(vin string, f *rules.Facts) *contact {
+	return &contact{At: f.ContactAt, VIN: vin, Name: f.Name, Language: f.Language, Consent: f.Consent, Channels: f.Channels}
 }
 
 // consents reports whether the owner may be told of service: what he said himself, else what the last

@@ -34,10 +34,13 @@ type Result struct {
 	// Generation of the process that found it out.
 	Generation uint64 `json:"generation,omitempty"`
 	// At is when, Unix ms of the wall clock.
-	At       int64  `json:"at"`
-	Attempts int    `json:"attempts,omitempty"`
-	Detail   string `json:"detail,omitempty"`
-	Of       string `json:"of,omitempty"`
+	At       int64 `json:"at"`
+	Attempts int   `json:"attempts,omitempty"`
+	// Created is the entry's: it tells what was sent about an erased vehicle from what was sent since it is
+	// back (S47).
+	Created int64  `json:"created,omitempty"`
+	Detail  string `json:"detail,omitempty"`
+	Of      string `json:"of,omitempty"`
 	// Entry is the outbox row of a verdict or a requeue: the step never reads rows, and a dead letter
 	// keeps the body.
 	Entry []byte `json:"entry,omitempty"`

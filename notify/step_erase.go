@@ -11,7 +11,7 @@ import (
 // eraseVehicle drops what the party holds of an erased vehicle, and all rows of this shard about it. It comes
 // as a notice, so that whatever the vehicle said before has been handled (S47).
 func (s *Step) eraseVehicle(c *state.Context, vin string) {
-	s.forgetVehicle(c, vin)
+	s.forgetVehicle(c, vin, forever)
 	dropVehicleRows(c, vin, forever)
 }
 
@@ -19,19 +19,14 @@ func (s *Step) eraseVehicle(c *state.Context, vin string) {
 const forever = 1<<63 - 1
 
 // forgetVehicle drops the party's document of the vehicle, and how to reach the party where that vehicle's
-// profile said so. The party that stands for a vehicle without owner goes whole.
-func (s *Step) forgetVehicle(c *state.Context, vin string) {
-	sub := []byte(vin)
+// profile said so until at. The party that stands for a vehicle without owner goes whole.
+func (s *Step) forgetVehicle(c *state.Context, vin string, at int64) {
 	if string(c.Key()) == vehicleParty+vin {
 		c.EraseKey()
 		return
 	}
-	v := loadVehicle(c.View(sub))
-	if v == nil {
-		return
-	}
-	c.Delete(sub)
-	if p := loadParty(c.View(nil)); p.Profile.At != 0 && p.Profile.At == v.Facts.ContactAt {
+	c.Delete([]byte(vin))
+	if p := loadParty(c.View(nil)); p.Profile.VIN == vin && p.Profile.At <= at {
 		p.Profile = contactOfAll(c)
 		p.save(c)
 	}
@@ -49,7 +44,7 @@ func contactOfAll(c *state.Context) *contact {
 		}
 		f := &loadVehicle(c.View(sub)).Facts
 		if f.Owner == string(c.Key()) && f.ContactAt > newest.At {
-			*newest = *contactOf(f)
+			*newest = *contactOf(string(sub), f)
 		}
 	}
 	return newest
@@ -58,8 +53,8 @@ func contactOfAll(c *state.Context) *contact {
 // sweepVehicle is an erasure's last look into a shard (Result Erased): it drops what a former owner still
 // remembers of the vehicle, and rows made until at. What is newer is of a vehicle that has come back.
 func (s *Step) sweepVehicle(c *state.Context, vin string, at int64) {
-	if v := loadVehicle(c.View([]byte(vin))); v != nil && (v.Former || v.Facts.ContactAt <= at) {
-		s.forgetVehicle(c, vin)
+	if v := loadVehicle(c.View([]byte(vin))); v == nil || v.Former || v.Facts.ContactAt <= at {
+		s.forgetVehicle(c, vin, at)
 	}
 	dropVehicleRows(c, vin, at)
 }

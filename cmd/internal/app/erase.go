@@ -236,3 +236,8 @@ func (e *Engine) postErase(r *http.Request) (any, error) {
 	}
 	return e.Erase(r.Context(), body)
 }
+
+// ErasedHash is what the list of erased ids keeps of an id.
+func (c *Core) ErasedHash(kind erasure.Kind, id string) erasure.Hash {
+	return c.erased.Hash(kind, []byte(id))
+}

@@ -181,21 +181,28 @@ func (b *blanker) isNotice(h *state.Handover, n *state.Notice) bool {
 		return true
 	}
 	job, ok := b.parties[string(n.Key)]
-	return ok && n.At <= job.At
+	if !ok || n.At <= job.At {
+		return ok
+	}
+	// Vehicles went on naming it until they were told: that was not heard. One that names it anew was.
+	var v rules.Notice
+	return json.Unmarshal(n.Payload, &v) == nil && (v.Kind == "released" || v.Facts.ContactAt <= job.At)
 }
 
-// isResult reports whether a result is about an erased vehicle or of an erased party.
+// isResult reports whether a result is about an erased vehicle or of an erased party, and not of a time after
+// that.
 func (b *blanker) isResult(r *log.Record) bool {
-	if _, ok := b.parties[string(r.Key)]; ok {
-		return true
-	}
 	var res notify.Result
 	if json.Unmarshal(r.Payload, &res) != nil {
 		return false
 	}
-	_, vehicle := b.vehicles[res.VIN]
-	_, party := b.parties[res.Of]
-	return vehicle || party
+	v, vehicle := b.vehicles[res.VIN]
+	p, party := b.parties[string(r.Key)]
+	of, story := b.parties[res.Of]
+	if res.Result == notify.Erased {
+		return vehicle && res.At <= v.At || party || story && res.At <= of.At
+	}
+	return vehicle && res.Created <= v.At || party && res.Created <= p.At
 }
 
 // namesAny reports whether one of the texts names somebody erased.

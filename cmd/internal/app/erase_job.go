@@ -59,7 +59,7 @@ func newEraser(c *Core, list *erasure.List, pending *erasure.Pending) *eraser {
 func (e *eraser) began(r erasureRecord) {
 	e.mu.Lock()
 	e.places[erasureKey{r.job.Kind, r.job.ID}] = r
-	e.note(&r.job, func(x *Erasure) { *x = Erasure{At: time.UnixMilli(r.job.At).UTC(), Step: "waiting"} })
+	e.note(&r.job, true, func(x *Erasure) { *x = Erasure{At: time.UnixMilli(r.job.At).UTC(), Step: "waiting"} })
 	e.mu.Unlock()
 	select {
 	case e.wake <- struct{}{}:
@@ -67,8 +67,8 @@ func (e *eraser) began(r erasureRecord) {
 	}
 }
 
-// note changes what is told of an erasure. mu is held.
-func (e *eraser) note(j *erasure.Job, change func(*Erasure)) {
+// note changes what is told of an erasure; reset begins anew for an id that is erased again. mu is held.
+func (e *eraser) note(j *erasure.Job, reset bool, change func(*Erasure)) {
 	h := e.list.Hash(j.Kind, []byte(j.ID))
 	x := e.progress[h]
 	if x == nil {
@@ -79,7 +79,9 @@ func (e *eraser) note(j *erasure.Job, change func(*Erasure)) {
 			e.order = e.order[1:]
 		}
 	}
-	change(x)
+	if x.current(j) || reset {
+		change(x)
+	}
 	x.Hash, x.Kind = fmt.Sprintf("%x", h), j.Kind.String()
 	close(e.changed)
 	e.changed = make(chan struct{})
@@ -90,9 +92,12 @@ func (e *eraser) tell(jobs []erasure.Job, step string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for i := range jobs {
-		e.note(&jobs[i], func(x *Erasure) { x.Step, x.Error = step, "" })
+		e.note(&jobs[i], false, func(x *Erasure) { x.Step, x.Error = step, "" })
 	}
 }
+
+// current reports whether what is told is told of this job, and not of a later one about the same id.
+func (x *Erasure) current(j *erasure.Job) bool { return x.At.UnixMilli() == j.At }
 
 // run carries erasures through until told to stop. One that fails is tried again: the id stays erased for
 // whatever comes in, and what is left of it is for the next attempt.
@@ -132,7 +137,7 @@ func (e *eraser) failed(jobs []erasure.Job, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for i := range jobs {
-		e.note(&jobs[i], func(x *Erasure) { x.Error = err.Error() })
+		e.note(&jobs[i], false, func(x *Erasure) { x.Error = err.Error() })
 	}
 }
 
@@ -168,7 +173,7 @@ func (e *eraser) work(ctx context.Context, jobs []erasure.Job) error {
 	defer e.mu.Unlock()
 	for i := range jobs {
 		j := &jobs[i]
-		e.note(j, func(x *Erasure) {
+		e.note(j, false, func(x *Erasure) {
 			x.Step, x.Error, x.Done = "done", "", true
 			x.Records, x.Vehicles = w.records, len(w.told[j.ID])
 		})
@@ -357,9 +362,13 @@ func (w *erasing) append(s *shard, party string, r *notify.Result) error {
 func (w *erasing) sweepNotices(ctx context.Context, s *shard) error {
 	type about struct{ party, vin string }
 	var found []about
-	err := s.store.Documents(func(key, sub, _ []byte) bool {
-		if _, ok := w.vehicles[string(sub)]; ok {
-			found = append(found, about{string(key), string(sub)})
+	err := s.store.Documents(func(key, sub, body []byte) bool {
+		vin := string(sub)
+		if vin == "" {
+			vin = notify.ContactVIN(body)
+		}
+		if _, ok := w.vehicles[vin]; ok {
+			found = append(found, about{string(key), vin})
 		}
 		return ctx.Err() == nil
 	})

@@ -29,6 +29,7 @@ type intake struct {
 type partIntake struct {
 	mu    sync.Mutex
 	heard ring
+	floor int64 // least stamp
 }
 
 var errEnding = errors.New("intake: the engine is ending")
@@ -65,7 +66,7 @@ func (in *intake) appendAll(p log.Partition, recs []log.Record, ack log.Ack) (lo
 	d := in.door(p)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := in.clock.Now()
+	now := max(in.clock.Now(), d.floor)
 	for i := range recs {
 		recs[i].Arrival = now
 	}
@@ -74,6 +75,12 @@ func (in *intake) appendAll(p log.Partition, recs []log.Record, ack log.Ack) (lo
 		var err error
 		if begun, err = in.gate.pass(p, recs, now); err != nil {
 			return 0, err
+		}
+		if len(begun) > 0 { // what comes after an erasure is told from what it erases by its stamp
+			d.floor = now + 1
+			for i := begun[0].off + 1; int(i) < len(recs); i++ {
+				recs[i].Arrival = d.floor
+			}
 		}
 	}
 	off, err := in.log.Append(p, recs, ack)
