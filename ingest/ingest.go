@@ -108,6 +108,9 @@ type Record struct {
 	// Types are the event types the source may carry.
 	Types    Types
 	Oversize bool
+	// Erased: the journal that the record is read from has nothing but its place, since it was about what was
+	// erased. Sources leave it false.
+	Erased bool
 	// Arrival in Unix milliseconds; 0: the Sink stamps it. Only files carry their own.
 	Arrival       int64
 	Source, Topic string

@@ -24,7 +24,8 @@ func (n *Notice) Erased() bool { return len(n.Key) > 0 && n.Key[0] == 0 }
 
 // staleTimers puts the stored timers named out of the store with the next write-back, but for those their
 // documents are armed for. A timer stays in the store, under the name of its key, until its time has come,
-// even when the document is gone or was armed for another time since: that does no harm but for the name.
+// even when the document is gone or was armed for another time since: that does no harm but for the name. A
+// timer that counts has an entry in memory.
 func (m *Machine) staleTimers(names [][]byte) {
 	for _, name := range names {
 		due, key, sub, err := cutTimerKey(name)
@@ -33,7 +34,11 @@ func (m *Machine) staleTimers(names [][]byte) {
 		}
 		if k, _ := m.cache.key(key); k != none {
 			if i, _ := m.cache.doc(k, sub); i != none {
-				if d := m.cache.docs.at(i); d.state != gone && d.armed == due {
+				d := m.cache.docs.at(i)
+				if (d.state == cold || d.state == loading) && !m.loadOutside(i) {
+					return // the shard is about to end
+				}
+				if d.state == live && d.armed == due {
 					continue
 				}
 			}

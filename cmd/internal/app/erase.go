@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/milepost-io/milepost/cmd/internal/config"
+	"github.com/milepost-io/milepost/cmd/internal/gate"
 	"github.com/milepost-io/milepost/ingest"
 	jsoncodec "github.com/milepost-io/milepost/ingest/json"
 	"github.com/milepost-io/milepost/state"
@@ -75,7 +76,7 @@ func eraseRecord(kind erasure.Kind, id string, shards func(log.Stream) int) (log
 	}
 	p.Shard = log.ShardOf([]byte(id), shards(p.Stream))
 	return p, log.Record{
-		Kind: log.Event, Key: []byte(id), Types: mayErase, Source: []byte("operator"), Codec: []byte(jsoncodec.Name),
+		Kind: log.Event, Key: []byte(id), Types: gate.MayErase, Source: []byte("operator"), Codec: []byte(jsoncodec.Name),
 		Payload: fmt.Appendf(nil, `{"type":"erase","%s":%q}`, member, id), // an id needs no escapes
 	}
 }
@@ -93,8 +94,8 @@ func (c *Core) openErasure() error {
 	}
 	c.erased = list
 	c.eraser = newEraser(c, list, pending)
-	c.intake.gate = newGate(list, pending)
-	c.intake.gate.began = c.eraser.began
+	c.intake.gate = gate.New(list, pending)
+	c.intake.begun = c.eraser.began
 	return nil
 }
 
@@ -236,6 +237,9 @@ func (e *Engine) postErase(r *http.Request) (any, error) {
 	}
 	return e.Erase(r.Context(), body)
 }
+
+// Erasing is how many erasures are not done.
+func (c *Core) Erasing() int { return len(c.eraser.pending.All()) }
 
 // ErasedHash is what the list of erased ids keeps of an id.
 func (c *Core) ErasedHash(kind erasure.Kind, id string) erasure.Hash {

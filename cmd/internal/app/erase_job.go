@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/milepost-io/milepost/cmd/internal/gate"
 	"github.com/milepost-io/milepost/notify"
 	"github.com/milepost-io/milepost/rules"
 	"github.com/milepost-io/milepost/state"
@@ -34,7 +35,7 @@ type eraser struct {
 	wake    chan struct{}
 
 	mu       sync.Mutex
-	places   map[erasureKey]erasureRecord // that entered the log in this process
+	places   map[erasureKey]erasure.Job // that entered the log in this process
 	progress map[erasure.Hash]*Erasure
 	order    []erasure.Hash // of progress, oldest first
 	changed  chan struct{}  // closed when progress has changed
@@ -51,15 +52,16 @@ const erasuresKept = 10_000
 func newEraser(c *Core, list *erasure.List, pending *erasure.Pending) *eraser {
 	return &eraser{
 		core: c, pending: pending, list: list, wake: make(chan struct{}, 1),
-		places: map[erasureKey]erasureRecord{}, progress: map[erasure.Hash]*Erasure{}, changed: make(chan struct{}),
+		places: map[erasureKey]erasure.Job{}, progress: map[erasure.Hash]*Erasure{}, changed: make(chan struct{}),
 	}
 }
 
-// began takes note of an erase event that has entered the log. It implements gate.began.
-func (e *eraser) began(r erasureRecord) {
+// began takes note of an erase event that has entered the log, at an offset of its partition.
+func (e *eraser) began(j erasure.Job, off log.Offset) {
+	j.Placed, j.Off = true, int64(off)
 	e.mu.Lock()
-	e.places[erasureKey{r.job.Kind, r.job.ID}] = r
-	e.note(&r.job, true, func(x *Erasure) { *x = Erasure{At: time.UnixMilli(r.job.At).UTC(), Step: "waiting"} })
+	e.places[erasureKey{j.Kind, j.ID}] = j
+	e.note(&j, true, func(x *Erasure) { *x = Erasure{At: time.UnixMilli(j.At).UTC(), Step: "waiting"} })
 	e.mu.Unlock()
 	select {
 	case e.wake <- struct{}{}:
@@ -191,8 +193,8 @@ func (e *eraser) place(ctx context.Context, jobs []erasure.Job) ([]erasure.Job, 
 	for i := range jobs {
 		j := &jobs[i]
 		k := erasureKey{j.Kind, j.ID}
-		if r, ok := e.places[k]; ok && r.job.At == j.At {
-			j.Placed, j.Off = true, int64(r.off)
+		if r, ok := e.places[k]; ok && r.At == j.At {
+			*j = r
 			delete(e.places, k)
 		}
 		if !j.Placed {
@@ -209,15 +211,13 @@ func (e *eraser) place(ctx context.Context, jobs []erasure.Job) ([]erasure.Job, 
 				continue
 			}
 			p, rec := e.core.eraseRecord(j.Kind, j.ID)
-			off, err := e.core.intake.append(p, &rec, log.Ack{})
-			if err != nil {
+			if _, err := e.core.intake.append(p, &rec, log.Ack{}); err != nil {
 				return nil, err
 			}
 			e.mu.Lock()
-			r := e.places[erasureKey{j.Kind, j.ID}]
+			*j = e.places[erasureKey{j.Kind, j.ID}]
 			delete(e.places, erasureKey{j.Kind, j.ID})
 			e.mu.Unlock()
-			j.At, j.Placed, j.Off = r.job.At, true, int64(off)
 		}
 	}
 	return jobs, e.pending.Place(jobs...)
@@ -229,17 +229,17 @@ func (c *Core) findErasures(ctx context.Context, jobs map[erasureKey]*erasure.Jo
 	if err != nil {
 		return err
 	}
-	g := newGate(c.erased, nil)
+	g := gate.New(c.erased, nil)
 	for entry, err := range a.All() {
 		if err = errors.Join(err, ctx.Err()); err != nil {
 			return fmt.Errorf("look for erase events: %w", err)
 		}
 		r := &entry.Record
-		if r.Kind != log.Event || r.Erased || r.Types&mayErase == 0 {
+		if r.Kind != log.Event || r.Erased || r.Types&gate.MayErase == 0 {
 			continue
 		}
-		kind := kindOf(entry.Partition.Stream)
-		if j := jobs[erasureKey{kind, string(r.Key)}]; j != nil && r.Arrival >= j.At && g.isErase(kind, r) {
+		kind := gate.KindOf(entry.Partition.Stream)
+		if j := jobs[erasureKey{kind, string(r.Key)}]; j != nil && r.Arrival >= j.At && g.IsErase(kind, r) {
 			j.Placed, j.Off = true, int64(entry.Offset)
 		}
 	}

@@ -41,6 +41,7 @@ const (
 type site struct {
 	t    *testing.T
 	fs   *vfs.MemFS
+	disk state.FS // fs as the engine sees it; nil: fs
 	core *app.Core
 	stop func()
 
@@ -84,8 +85,11 @@ func (s *site) answers(a notify.Answer) {
 
 func (s *site) start() {
 	s.t.Helper()
+	if s.disk == nil {
+		s.disk = s.fs
+	}
 	core, err := app.OpenCore(app.CoreOptions{
-		Data: "data", FS: s.fs, Shards: journal.Shards{Events: 2, Notices: 2}, Keep: 1e6 * time.Hour, MaxBytes: 1 << 40, Cache: 1 << 20,
+		Data: "data", FS: s.disk, Shards: journal.Shards{Events: 2, Notices: 2}, Keep: 1e6 * time.Hour, MaxBytes: 1 << 40, Cache: 1 << 20,
 		WriteBack: 5 * time.Millisecond, Tick: 10 * time.Millisecond, Build: "test",
 		Dispatcher: notify.DispatcherOptions{
 			Channels: map[string]notify.Channel{"owners": s, "dealers": s},

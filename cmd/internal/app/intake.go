@@ -5,7 +5,9 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/milepost-io/milepost/cmd/internal/gate"
 	"github.com/milepost-io/milepost/ingest"
+	"github.com/milepost-io/milepost/state/erasure"
 	"github.com/milepost-io/milepost/state/log"
 )
 
@@ -17,10 +19,11 @@ import (
 type intake struct {
 	log   log.Log
 	clock *Clock
-	gate  *gate           // nil: nobody is erased
-	parts [2][]partIntake // by stream, by shard
-	open  chan struct{}   // closed when records may come in
-	done  chan struct{}   // closed when the engine ends
+	gate  *gate.Gate                    // nil: nobody is erased
+	begun func(erasure.Job, log.Offset) // told of erase events that are in the log; must not block
+	parts [2][]partIntake               // by stream, by shard
+	open  chan struct{}                 // closed when records may come in
+	done  chan struct{}                 // closed when the engine ends
 
 	takes, joints sync.Pool // of *taken and *joint
 }
@@ -70,15 +73,15 @@ func (in *intake) appendAll(p log.Partition, recs []log.Record, ack log.Ack) (lo
 	for i := range recs {
 		recs[i].Arrival = now
 	}
-	var begun []erasureRecord
+	var begun []gate.Begun
 	if in.gate != nil {
 		var err error
-		if begun, err = in.gate.pass(p, recs, now); err != nil {
+		if begun, err = in.gate.Pass(p, recs, now); err != nil {
 			return 0, err
 		}
 		if len(begun) > 0 { // what comes after an erasure is told from what it erases by its stamp
 			d.floor = now + 1
-			for i := begun[0].off + 1; int(i) < len(recs); i++ {
+			for i := begun[0].N + 1; i < len(recs); i++ {
 				recs[i].Arrival = d.floor
 			}
 		}
@@ -88,9 +91,8 @@ func (in *intake) appendAll(p log.Partition, recs []log.Record, ack log.Ack) (lo
 		return off, err
 	}
 	for _, b := range begun {
-		d.heard.forget(b.job.ID)
-		b.off += off
-		in.gate.began(b)
+		d.heard.forget(b.ID)
+		in.begun(b.Job, off+log.Offset(b.N))
 	}
 	if p.Stream != log.Events {
 		return off, nil

@@ -73,7 +73,7 @@ func feedJournal(dir string, take func(*ingest.Record) error) error {
 			continue
 		}
 		window.add(ingest.Record{
-			Key: bytes.Clone(rec.Key), Party: e.Partition.Stream == log.Notices, Types: ingest.Types(rec.Types), Oversize: rec.Oversize,
+			Key: bytes.Clone(rec.Key), Party: e.Partition.Stream == log.Notices, Types: ingest.Types(rec.Types), Oversize: rec.Oversize, Erased: rec.Erased,
 			Arrival: rec.Arrival, Source: string(rec.Source), Topic: string(rec.Topic), Origin: originIn(e.Partition, rec.Origin), Seq: rec.Seq, Rising: rec.Rising,
 			Codec: string(rec.Codec), Payload: bytes.Clone(rec.Payload),
 		})

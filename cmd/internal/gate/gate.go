@@ -1,4 +1,7 @@
-package app
+// Package gate decides at the door into the log what becomes of events about whom was erased (S47): records
+// on their way into a partition go in, those that are to enter erased come out marked so. The engine and the
+// backtest have the same gate.
+package gate
 
 import (
 	"bytes"
@@ -11,14 +14,11 @@ import (
 	"github.com/milepost-io/milepost/state/log"
 )
 
-// gate decides at the door into the log what becomes of events about whom was erased (S47): it depends on a
-// list that no step sees (E2), so it is written into the record. It is used under the partition's lock, so
-// that an event is before the erasure or after it.
-type gate struct {
+// Gate is used under the lock of the partition, so that an event is before the erasure or after it. What it
+// decides depends on a list that no step sees (E2), and so is written into the record.
+type Gate struct {
 	list    *erasure.List
-	pending *erasure.Pending
-	// began tells, besides, of each erasure that has entered the log; nil: nobody asks. It must not block.
-	began func(erasureRecord)
+	pending *erasure.Pending // nil: erasures end with their event
 
 	mu      sync.Mutex // of what follows
 	head    jsoncodec.HeadReader
@@ -26,34 +26,39 @@ type gate struct {
 	event   ingest.Event
 }
 
-// erasureRecord is an erase event and its place in the log.
-type erasureRecord struct {
-	job erasure.Job
-	off log.Offset
+// Begun is an erase event that is about to enter the log, as the N-th of the records passed.
+type Begun struct {
+	erasure.Job
+	N int
 }
 
-func newGate(list *erasure.List, pending *erasure.Pending) *gate {
-	return &gate{list: list, pending: pending, decoder: jsoncodec.NewDecoder(ingest.BuiltinCatalogue())}
+// New returns a gate for a list. pending may be nil: then nobody carries erasures further.
+func New(list *erasure.List, pending *erasure.Pending) *Gate {
+	return &Gate{list: list, pending: pending, decoder: jsoncodec.NewDecoder(ingest.BuiltinCatalogue())}
 }
 
-const mayErase = uint32(1) << ingest.Erase
+// MayErase is the bit of log.Record.Types of sources that may send erase events.
+const MayErase = uint32(1) << ingest.Erase
 
-// pass looks at records that are about to enter a partition at a time, and marks those that enter erased. It
+// Pass looks at records that are about to enter a partition at a time, and marks those that enter erased. It
 // returns the erasures among them, by place, which are durable on the list by then: from here on nothing of
 // them enters, whether or not their record will survive a crash.
-func (g *gate) pass(p log.Partition, recs []log.Record, now int64) (begun []erasureRecord, err error) {
-	kind := kindOf(p.Stream)
+func (g *Gate) Pass(p log.Partition, recs []log.Record, now int64) (begun []Begun, err error) {
+	kind := KindOf(p.Stream)
 	for i := range recs {
 		rec := &recs[i]
-		if rec.Kind != log.Event || rec.Types&mayErase == 0 && !g.list.Has(kind, rec.Key) {
+		if rec.Kind != log.Event || rec.Types&MayErase == 0 && !g.list.Has(kind, rec.Key) {
 			continue
 		}
-		if rec.Types&mayErase != 0 && g.isErase(kind, rec) {
+		if rec.Types&MayErase != 0 && g.IsErase(kind, rec) {
 			job := erasure.Job{Kind: kind, ID: string(rec.Key), At: now}
-			if err := errors.Join(g.pending.Put(job), g.list.Add(now, kind, rec.Key)); err != nil {
+			if g.pending != nil {
+				err = g.pending.Put(job)
+			}
+			if err = errors.Join(err, g.list.Add(now, kind, rec.Key)); err != nil {
 				return nil, err
 			}
-			begun = append(begun, erasureRecord{job, log.Offset(i)})
+			begun = append(begun, Begun{job, i})
 			continue
 		}
 		if !g.list.Has(kind, rec.Key) {
@@ -73,16 +78,17 @@ func (g *gate) pass(p log.Partition, recs []log.Record, now int64) (begun []eras
 	return begun, nil
 }
 
-func kindOf(s log.Stream) erasure.Kind {
+// KindOf is the kind of id that a stream is keyed by.
+func KindOf(s log.Stream) erasure.Kind {
 	if s == log.Notices {
 		return erasure.Party
 	}
 	return erasure.Vehicle
 }
 
-// isErase reports whether a record is an erase event that its step will take. Most are told by their bytes
+// IsErase reports whether a record is an erase event that its step will take. Most are told by their bytes
 // that they are none.
-func (g *gate) isErase(kind erasure.Kind, rec *log.Record) bool {
+func (g *Gate) IsErase(kind erasure.Kind, rec *log.Record) bool {
 	if !bytes.Contains(rec.Payload, []byte("erase")) || !g.readable(rec) {
 		return false
 	}
@@ -94,7 +100,7 @@ func (g *gate) isErase(kind erasure.Kind, rec *log.Record) bool {
 
 // isReturn reports whether a record is the event with which an erased id comes back: a profile, or a party's
 // own record, that its step will take.
-func (g *gate) isReturn(kind erasure.Kind, rec *log.Record) bool {
+func (g *Gate) isReturn(kind erasure.Kind, rec *log.Record) bool {
 	typ := ingest.Vehicle
 	if kind == erasure.Party {
 		typ = ingest.Party
@@ -108,12 +114,12 @@ func (g *gate) isReturn(kind erasure.Kind, rec *log.Record) bool {
 	return err == nil && h.Type == typ && g.decodes(rec, typ)
 }
 
-func (g *gate) readable(rec *log.Record) bool {
+func (g *Gate) readable(rec *log.Record) bool {
 	return !rec.Oversize && string(rec.Codec) == jsoncodec.Name && ingest.ValidKey(rec.Key)
 }
 
 // decodes decodes a record's payload and reports whether it is an event of the type about the record's key.
-func (g *gate) decodes(rec *log.Record, typ ingest.Type) bool {
+func (g *Gate) decodes(rec *log.Record, typ ingest.Type) bool {
 	if g.decoder.Decode(rec.Payload, &g.event) != nil {
 		return false
 	}
