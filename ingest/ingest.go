@@ -58,6 +58,10 @@ func TypeSet(ts ...Type) Types {
 	return s
 }
 
+// Returned is set by the engine, beside the types, on the vehicle event with which an erased vehicle comes back
+// (S47). It stands for no type.
+const Returned Types = 1 << 30
+
 // Has reports whether the set holds t.
 func (s Types) Has(t Type) bool { return s&(1<<t) != 0 }
 

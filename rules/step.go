@@ -68,6 +68,9 @@ func (s *Step) Apply(c *state.Context, in *state.Input) {
 		if s.decision != nil && s.decision.ForgetParty != "" {
 			return // nothing to forget
 		}
+		if ingest.Types(in.Types)&ingest.Returned != 0 {
+			s.v.Life = uint32(in.At / 1000)
+		}
 		s.newVehicle()
 	}
 	outcome := s.apply(in)

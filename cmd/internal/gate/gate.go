@@ -68,6 +68,7 @@ func (g *Gate) Pass(p log.Partition, recs []log.Record, now int64) (begun []Begu
 			if err := g.list.Return(now, kind, rec.Key); err != nil {
 				return nil, err
 			}
+			rec.Types |= uint32(ingest.Returned)
 			continue
 		}
 		*rec = log.Record{
