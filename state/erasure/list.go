@@ -158,8 +158,6 @@ func (l *List) All() []Entry {
 	return out
 }
 
-var errReadOnly = errors.New("erasure: the list was opened to be read")
-
 // Add notes ids as erased at a time, Unix ms; durable when it returns nil.
 func (l *List) Add(at int64, kind Kind, ids ...[]byte) error {
 	changes := make([]change, 0, len(ids))
