@@ -57,7 +57,7 @@ rules:
   - {id: hot, title: {en: Hot}, when: coolant_temp > 110, severity: critical, notify: {owner: now, dealer: lead}}
 plans:
   - {id: p, applies_to: "true", items: [{id: oil, title: {en: Oil}, every: {km: 10000}}]}
-policy: {group: {wait: 1s}}
+policy: {group: {wait: 1h}}
 `
 
 func newSite(t *testing.T) *site {
@@ -185,6 +185,7 @@ func (s *site) erase(kind erasure.Kind, id string) {
 // dump is the documents of all shards but those of the ids named, one line each.
 func (s *site) dump(without ...string) string {
 	s.t.Helper()
+	s.applied()
 	var b bytes.Buffer
 	err := s.core.View(s.ctx(), func(p log.Partition, v state.View) error {
 		return v.Each(func(key, sub []byte, _ int64, body []byte) bool {
