@@ -58,6 +58,10 @@ func TypeSet(ts ...Type) Types {
 	return s
 }
 
+// Returned is set by the engine, beside the types, on the vehicle event with which an erased vehicle comes back
+// (S47). It stands for no type.
+const Returned Types = 1 << 30
+
 // Has reports whether the set holds t.
 func (s Types) Has(t Type) bool { return s&(1<<t) != 0 }
 
@@ -108,6 +112,9 @@ type Record struct {
 	// Types are the event types the source may carry.
 	Types    Types
 	Oversize bool
+	// Erased: the journal that the record is read from has nothing but its place, since it was about what was
+	// erased. Sources leave it false.
+	Erased bool
 	// Arrival in Unix milliseconds; 0: the Sink stamps it. Only files carry their own.
 	Arrival       int64
 	Source, Topic string

@@ -31,6 +31,10 @@ type destination struct {
 	more, missed bool
 	removed      map[string]bool
 	stats        EndpointStatus
+	// finishing are the items whose results are being appended, with what they were; ended is signalled
+	// when one of them is through.
+	finishing map[*item]*Entry
+	ended     sync.Cond
 	// sweepAt is when expired entries are looked for next.
 	sweepAt time.Time
 }
@@ -40,11 +44,13 @@ func newDestination(o *DispatcherOptions, name string, ch Channel, paused *atomi
 	if w, ok := ch.(Wide); ok {
 		width = w.Concurrency()
 	}
-	return &destination{
+	t := &destination{
 		opt: o, name: name, channel: ch, width: width, wake: make(chan struct{}, 1), paused: paused,
-		q: newQueue(o.OrderWait), breaker: breaker{opt: o.Breaker},
+		q: newQueue(o.OrderWait), breaker: breaker{opt: o.Breaker}, finishing: map[*item]*Entry{},
 		more: o.Scan != nil, // what waits since before
 	}
+	t.ended.L = &t.mu
+	return t
 }
 
 // nudge makes run look again.
@@ -227,10 +233,11 @@ func (t *destination) finish(r *running, it *item, v Verdict, detail string) {
 		return
 	}
 	e := it.e
+	t.finishing[it] = e
 	t.mu.Unlock()
 	res := Result{
 		Endpoint: t.name, ID: e.ID, VIN: e.VIN, Result: v, Generation: t.opt.Generation,
-		At: t.opt.Clock(), Attempts: it.attempts, Detail: detail,
+		At: t.opt.Clock(), Attempts: it.attempts, Created: e.Created, Detail: detail,
 	}
 	if v != Delivered {
 		res.Entry = e.Append(nil)
@@ -241,6 +248,8 @@ func (t *destination) finish(r *running, it *item, v Verdict, detail string) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	delete(t.finishing, it)
+	t.ended.Broadcast()
 	if err != nil { // the engine is ending; what was delivered is sent once more under its id
 		t.q.giveBack(it, time.Now())
 		r.fail(fmt.Errorf("record the result of %s at %s: %w", e.ID, t.name, err))

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,11 +33,14 @@ type party struct {
 	Profile *contact `json:"profile,omitempty"`
 	// Seen are fingerprints of the last payloads that carried a time, newest last (S5).
 	Seen []uint64 `json:"seen,omitempty"`
+	// Erased is when the party was erased, while its vehicles may still name it; Unix ms (S47).
+	Erased int64 `json:"erased,omitempty"`
 }
 
 // contact is how to reach an owner according to a vehicle's profile.
 type contact struct {
-	At       int64           `json:"at"` // of the profile's last change
+	At       int64           `json:"at"`            // of the profile's last change
+	VIN      string          `json:"vin,omitempty"` // whose profile it is
 	Name     string          `json:"name,omitempty"`
 	Language string          `json:"language,omitempty"`
 	Consent  json.RawMessage `json:"consent,omitempty"`
@@ -45,6 +49,18 @@ type contact struct {
 
 // seenKept is how many payloads of a type are remembered (S5).
 const seenKept = 8
+
+// ContactVIN is the vehicle whose profile says how to reach a party, given the party's document; "" for none.
+func ContactVIN(doc []byte) string {
+	if !bytes.Contains(doc, []byte(`"vin":`)) {
+		return ""
+	}
+	var p party
+	if json.Unmarshal(doc, &p) != nil || p.Profile == nil {
+		return ""
+	}
+	return p.Profile.VIN
+}
 
 func loadParty(doc []byte) *party {
 	p := &party{Version: 1}
@@ -83,18 +99,26 @@ func (s *Step) partyEvent(c *state.Context, in *state.Input) {
 		c.Quarantine(e.Reason, detail, e.Offset)
 		return
 	}
+	erase := ev.Type == ingest.Erase && ev.Party
 	switch {
-	case ev.Type != ingest.Party || ev.PartyRecord == nil:
+	case !erase && (ev.Type != ingest.Party || ev.PartyRecord == nil):
 		c.Quarantine(ingest.ReasonType, fmt.Sprintf("event type %s under a party's key (expected party)", ev.Type), -1)
 		return
-	case !ingest.Types(in.Types).Has(ingest.Party):
-		c.Quarantine(ingest.ReasonNotAllowed, "the source may not carry party events", -1)
+	case !ingest.Types(in.Types).Has(ev.Type):
+		c.Quarantine(ingest.ReasonNotAllowed, "the source may not carry "+ev.Type.String()+" events", -1)
 		return
 	case !ingest.ValidKey(c.Key()) || len(ev.Key) > 0 && string(ev.Key) != string(c.Key()):
 		c.Quarantine(ingest.ReasonVIN, fmt.Sprintf("id %q where the key is %q", ev.Key, c.Key()), -1)
 		return
 	}
+	if erase {
+		s.eraseParty(c)
+		return
+	}
 	p := loadParty(c.View(nil))
+	if p.Erased != 0 { // it has come back
+		p = loadParty(nil)
+	}
 	if ev.HasTime {
 		f := ingest.Fingerprint(in.Payload)
 		if slices.Contains(p.Seen, f) {
@@ -153,12 +177,17 @@ func (t *turn) learnContact(n *rules.Notice) {
 	if !n.Contact || f.Owner == "" || f.ContactAt < t.owner.Profile.At {
 		return
 	}
-	c := contact{At: f.ContactAt, Name: f.Name, Language: f.Language, Consent: f.Consent, Channels: f.Channels}
-	if reflect.DeepEqual(&c, t.owner.Profile) {
+	c := contactOf(t.vin, f)
+	if reflect.DeepEqual(c, t.owner.Profile) {
 		return
 	}
-	t.owner.Profile = &c
+	t.owner.Profile = c
 	t.owner.save(t.c)
+}
+
+// contactOf is what a vehicle's facts say of its owner.
+func contactOf(vin string, f *rules.Facts) *contact {
+	return &contact{At: f.ContactAt, VIN: vin, Name: f.Name, Language: f.Language, Consent: f.Consent, Channels: f.Channels}
 }
 
 // consents reports whether the owner may be told of service: what he said himself, else what the last

@@ -20,6 +20,9 @@ const (
 	Disabled Verdict = "disabled"
 	// Requeue is an operator's order to send a dead letter again.
 	Requeue Verdict = "requeue"
+	// Erased drops what this shard still holds, until At, of an erased vehicle (VIN); of an erased party (Of)
+	// in a vehicle's story; or, without VIN, says that the erasure of the party is done (S47).
+	Erased Verdict = "erased"
 )
 
 // Result is the payload of a log.Result record of the Notices stream, keyed by party.
@@ -31,9 +34,13 @@ type Result struct {
 	// Generation of the process that found it out.
 	Generation uint64 `json:"generation,omitempty"`
 	// At is when, Unix ms of the wall clock.
-	At       int64  `json:"at"`
-	Attempts int    `json:"attempts,omitempty"`
-	Detail   string `json:"detail,omitempty"`
+	At       int64 `json:"at"`
+	Attempts int   `json:"attempts,omitempty"`
+	// Created is the entry's: it tells what was sent about an erased vehicle from what was sent since it is
+	// back (S47).
+	Created int64  `json:"created,omitempty"`
+	Detail  string `json:"detail,omitempty"`
+	Of      string `json:"of,omitempty"`
 	// Entry is the outbox row of a verdict or a requeue: the step never reads rows, and a dead letter
 	// keeps the body.
 	Entry []byte `json:"entry,omitempty"`

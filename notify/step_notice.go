@@ -38,7 +38,14 @@ func (s *Step) notice(c *state.Context, payload []byte) {
 		c.Count("notify_notices_bad", "", 1) // only a differing build can write one
 		return
 	}
+	if n.Kind == rules.KindErased {
+		s.eraseVehicle(c, n.VIN)
+		return
+	}
 	t := s.turn(c, n.VIN)
+	if t.deaf(&n) {
+		return
+	}
 	if t.v == nil {
 		if n.Kind == "released" {
 			return

@@ -10,7 +10,12 @@ import (
 // result applies how an entry ended, or an operator's order to send a dead letter again.
 func (s *Step) result(c *state.Context, payload []byte) {
 	var r Result
-	if err := decode(payload, &r); err != nil || r.VIN == "" {
+	err := decode(payload, &r)
+	if err == nil && r.Result == Erased {
+		s.erased(c, &r)
+		return
+	}
+	if err != nil || r.VIN == "" {
 		c.Count("notify_results_bad", "", 1)
 		return
 	}

@@ -50,8 +50,8 @@ type header struct {
 	Format                                                            uint32
 	Slots, Sets, Rules, Items, Causes, Facts, Applies, Codes, Strings uint32
 
-	// Flags, see below.
-	Flags, Pad uint32
+	// Flags, see below. Life is when the vehicle came back after it was erased, Unix s; 0: it was not (S47).
+	Flags, Life uint32
 
 	// L is the greatest trusted event time (S2), Tau the rule time (S9); never before the first.
 	L, Tau int64

@@ -53,6 +53,15 @@ func hash64(kind, s string) uint64 {
 	return binary.LittleEndian.Uint64(sum[:8]) | 1
 }
 
+// identity is the vehicle as ids name it: one that has come back after its erasure is another one, so that
+// nothing of its new life bears an id of the old one, which receivers may remember (S47).
+func (s *Step) identity() []byte {
+	if s.v.Life == 0 {
+		return s.in.vin
+	}
+	return binary.LittleEndian.AppendUint32(append(append(make([]byte, 0, len(s.in.vin)+5), s.in.vin...), 0), s.v.Life)
+}
+
 // alertID names the episode (vehicle, rule, t0) (S17).
 func alertID(vin []byte, rule string, t0 int64) string {
 	return newID("alert").bytes(vin).text(rule).int(t0).id(prefixAlert)

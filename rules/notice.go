@@ -8,7 +8,8 @@ import "encoding/json"
 type Notice struct {
 	VIN string `json:"vin"`
 	// Kind: "events" (something happened), "facts" (only the visit or the profile changed), "released"
-	// (this party is no longer the owner; without facts), "feedback" (the party or an advisor reacted).
+	// (this party is no longer the owner; without facts), "feedback" (the party or an advisor reacted),
+	// KindErased (the vehicle was erased; without facts).
 	Kind string `json:"kind"`
 	// Contact: a vehicle event made this notice, so that nothing newer is known of the owner than what the
 	// facts say (S46).

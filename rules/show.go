@@ -147,7 +147,7 @@ func (s *Step) show() *VehicleView {
 		out.Note = "no plan: none applies"
 	}
 	if len(v.causes) > 0 {
-		out.Lead = &LeadRef{ID: leadID(s.in.vin, v.Lead), Causes: s.describeCauses(v.causes)}
+		out.Lead = &LeadRef{ID: leadID(s.identity(), v.Lead), Causes: s.describeCauses(v.causes)}
 	}
 	r := s.reactions()
 	out.Owner, out.Dealer = r.Owner, r.Dealer

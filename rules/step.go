@@ -60,7 +60,17 @@ func (s *Step) Apply(c *state.Context, in *state.Input) {
 	if !s.decode(c, in) {
 		return
 	}
+	if s.isErase() {
+		s.erase(c)
+		return
+	}
 	if !s.begin(c) {
+		if s.decision != nil && s.decision.ForgetParty != "" {
+			return // nothing to forget
+		}
+		if ingest.Types(in.Types)&ingest.Returned != 0 {
+			s.v.Life = uint32(in.At / 1000)
+		}
 		s.newVehicle()
 	}
 	outcome := s.apply(in)
@@ -184,7 +194,7 @@ func (s *Step) decode(c *state.Context, in *state.Input) bool {
 	switch {
 	case !ingest.Types(in.Types).Has(s.ev.Type):
 		c.Quarantine(ingest.ReasonNotAllowed, "this source may not send "+s.ev.Type.String()+" events", -1)
-	case s.ev.Type == ingest.Party || s.ev.Type == ingest.Erase:
+	case s.ev.Party || s.ev.Type == ingest.Party:
 		c.Quarantine(ingest.ReasonType, s.ev.Type.String()+" events are not about a vehicle's state", -1)
 	case s.ev.Key != nil && string(s.ev.Key) != string(in.Key):
 		c.Quarantine(ingest.ReasonVIN, fmt.Sprintf("the payload names %q, the topic or key %q", s.ev.Key, in.Key), -1)

@@ -25,13 +25,13 @@ func (s *Step) fire(st *ruleState, r *Rule, tau int64) {
 	st.Emitted[len(st.Emitted)-1] = st.T0
 	st.Flags = announced
 	alert := openAlert{
-		Alert: alertID(s.in.vin, r.ID, st.T0), Rule: r.ID, Severity: r.Severity, Title: r.Title,
+		Alert: alertID(s.identity(), r.ID, st.T0), Rule: r.ID, Severity: r.Severity, Title: r.Title,
 		Since: s.in.at, T0: st.T0, Owner: r.Notify.Owner, Dealer: r.Notify.Dealer, Evidence: s.evidence(r.when),
 	}
 	open := s.openDoc()
 	open.Alerts = append(open.Alerts, alert)
 	s.in.alerts = append(s.in.alerts, Event{
-		ID: transitionID(s.in.vin, r.ID, st.T0, "firing"), Type: "milepost.alert.firing", Alert: alert.Alert,
+		ID: transitionID(s.identity(), r.ID, st.T0, "firing"), Type: "milepost.alert.firing", Alert: alert.Alert,
 		Time: s.in.at, Severity: string(r.Severity), Rule: r.ID, Version: s.rules.version,
 		Title: alert.Title, Text: s.render(r.owner), DealerText: s.render(r.dealer),
 		ToOwner: r.Notify.Owner, ToDealer: r.Notify.Dealer, Critical: r.Severity == Critical,
@@ -54,7 +54,7 @@ func (s *Step) resolve(st *ruleState, r *Rule, reason string) {
 		return
 	}
 	ev := Event{
-		ID: transitionID(s.in.vin, alert.Rule, t0, "resolved"), Type: "milepost.alert.resolved", Alert: alert.Alert,
+		ID: transitionID(s.identity(), alert.Rule, t0, "resolved"), Type: "milepost.alert.resolved", Alert: alert.Alert,
 		Time: s.in.at, Severity: string(alert.Severity), Rule: alert.Rule, Version: s.rules.version, Title: alert.Title,
 		ToOwner: alert.Owner, ToDealer: alert.Dealer, Critical: alert.Severity == Critical, Silent: true, Reason: reason,
 	}

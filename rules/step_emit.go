@@ -91,7 +91,7 @@ func (s *Step) facts() Facts {
 		f.Firing = append(f.Firing, Cause{Rule: a.Rule, Title: a.Title, Since: a.Since})
 	}
 	if len(v.causes) > 0 {
-		f.Lead = &LeadRef{ID: leadID(s.in.vin, v.Lead), Causes: s.describeCauses(v.causes)}
+		f.Lead = &LeadRef{ID: leadID(s.identity(), v.Lead), Causes: s.describeCauses(v.causes)}
 	}
 	h := s.history()
 	f.History, f.Declined = h.refs(maxHistoryRefs), h.declined()
@@ -119,7 +119,7 @@ func (s *Step) notOK(p *Plan) []ItemRef {
 		if st == nil || st.Level == plan.OK {
 			continue
 		}
-		ref := ItemRef{Alert: itemAlertID(s.in.vin, st.Key, st.Base), Level: st.Level.String()}
+		ref := ItemRef{Alert: itemAlertID(s.identity(), st.Key, st.Base), Level: st.Level.String()}
 		s.describe(p, i, &ref)
 		out = append(out, ref)
 	}

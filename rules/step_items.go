@@ -69,7 +69,7 @@ func (s *Step) decided(m plan.Measure, d plan.Verdict) {
 	if m == plan.Odometer {
 		name = "odometer"
 		s.in.odometer = append(s.in.odometer, Event{
-			ID:       newID("odometer").bytes(s.in.vin).text(cause).int(s.in.at).int(d.First).int(d.After).id(prefixEvent),
+			ID:       newID("odometer").bytes(s.identity()).text(cause).int(s.in.at).int(d.First).int(d.After).id(prefixEvent),
 			Type:     "milepost.odometer." + cause,
 			Time:     s.in.at,
 			Version:  s.rules.version,

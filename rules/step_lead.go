@@ -44,9 +44,9 @@ func (s *Step) openLead(dealer string) {
 func (s *Step) leadEvent(kind, dealer, reason string) {
 	v := &s.v
 	v.LeadEvents++
-	lead := leadID(s.in.vin, v.Lead)
+	lead := leadID(s.identity(), v.Lead)
 	ev := Event{
-		ID: leadEventID(s.in.vin, v.Lead, v.LeadEvents), Type: "milepost.lead." + kind, Alert: lead, Lead: lead,
+		ID: leadEventID(s.identity(), v.Lead, v.LeadEvents), Type: "milepost.lead." + kind, Alert: lead, Lead: lead,
 		Time: s.in.at, Version: s.rules.version, Dealer: dealer, ToDealer: true, Reason: reason,
 	}
 	if kind != "closed" {

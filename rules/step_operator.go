@@ -21,6 +21,10 @@ const (
 type Decision struct {
 	// OdometerKM is the accepted odometer from now on (S21), within the signal's range.
 	OdometerKM float64 `json:"odometer_km"`
+	// ForgetParty is an erased party (S47): what a profile said of it until Before, Unix ms, goes. The
+	// odometer is then left alone.
+	ForgetParty string `json:"forget_party,omitempty"`
+	Before      int64  `json:"before,omitempty"`
 }
 
 // Record is the decision, which has passed Check, as a record of the vehicle's shard; whoever appends it
@@ -34,6 +38,9 @@ func (d Decision) Record(vin string) log.Record {
 
 // Check reports what is wrong with a decision under a program's catalogue.
 func (d Decision) Check(p *Program) error {
+	if d.ForgetParty != "" {
+		return nil
+	}
 	i, ok := p.catalogue.Index("odometer")
 	if !ok {
 		return fmt.Errorf("odometer: the signal catalogue has none")
@@ -67,6 +74,9 @@ func (s *Step) decodeDecision(c *state.Context, in *state.Input) bool {
 // applyDecision makes the odometer what the operator says (S21): a sample for the conditions as any that is
 // accepted, and a cause for which levels may fall (S36).
 func (s *Step) applyDecision() state.Outcome {
+	if s.decision.ForgetParty != "" {
+		return s.applyForget(s.decision)
+	}
 	s.loadCold()
 	k := &s.v.Odometer
 	detail := map[string]any{"to_km": s.decision.OdometerKM}

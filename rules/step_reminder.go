@@ -24,7 +24,7 @@ func (s *Step) reminder(p *Plan, changes []plan.Change) {
 	if p != nil {
 		ev.Plan = p.ID
 	}
-	id := newID("reminder").bytes(s.in.vin).int(int64(first.Kind))
+	id := newID("reminder").bytes(s.identity()).int(int64(first.Kind))
 	for i := range changes {
 		c := &changes[i]
 		if c.Kind == plan.Done {
@@ -60,7 +60,7 @@ func (s *Step) reminder(p *Plan, changes []plan.Change) {
 func (s *Step) track(p *Plan, c *plan.Change, ev *Event) ItemRef {
 	open := s.openDoc()
 	known := open.item(c.Key)
-	ref := ItemRef{Alert: itemAlertID(s.in.vin, c.Key, c.Base), Level: c.From.String()}
+	ref := ItemRef{Alert: itemAlertID(s.identity(), c.Key, c.Base), Level: c.From.String()}
 	if c.Item >= 0 && p != nil {
 		s.describe(p, c.Item, &ref)
 	} else if known != nil {

@@ -24,7 +24,8 @@ type Handover struct {
 	Notices []Notice
 }
 
-// Notice is one Context.Emit.
+// Notice is one Context.Emit. One whose key begins with a zero byte was about what is erased, and was blanked
+// in the log: it is passed over.
 type Notice struct {
 	Key, Sub []byte
 	// At is the Now of the step that emitted it.

@@ -19,6 +19,7 @@ import (
 //	m/format                  format of the store (4, big-endian)
 //	m/generation              how often the store was opened to be run (8, big-endian)
 //	m/control                 payload of the control record in force
+//	m/purged                  nothing: written so that the manifest is begun anew (Purge)
 //
 // A row key made by AddRow is: prefix | log offset (8, big-endian) | number within the record (4, big-endian).
 const (
@@ -40,6 +41,7 @@ func positionKey() []byte   { return []byte("p/") }
 func formatKey() []byte     { return []byte("m/format") }
 func generationKey() []byte { return []byte("m/generation") }
 func controlKey() []byte    { return []byte("m/control") }
+func purgedKey() []byte     { return []byte("m/purged") }
 
 func appendPart(b, part []byte) []byte {
 	for {

@@ -177,10 +177,17 @@ func (m *Machine) dispatch(rec *log.Record) error {
 	if m.opt.Stage == log.Events && rec.Kind != log.Handover {
 		m.clock = max(m.clock, rec.Arrival)
 	}
+	if rec.Erased && rec.Kind != log.Event {
+		return nil // it was about what is erased
+	}
 	switch rec.Kind {
 	case log.Event:
 		if m.repeated(rec) {
 			m.outcomes[Duplicate]++
+			break
+		}
+		if rec.Erased {
+			m.applyErased(rec)
 			break
 		}
 		m.applyInput(rec)
@@ -243,6 +250,9 @@ func (m *Machine) applyHandover(rec *log.Record) error {
 		var n Notice
 		if rest, err = cutNotice(rest, &n); err != nil {
 			return err
+		}
+		if n.Erased() {
+			continue
 		}
 		m.activate(n.Key)
 		m.runSubTimer(n.Key, n.Sub, n.At)

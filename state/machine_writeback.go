@@ -44,7 +44,8 @@ type writeBack struct {
 	dirty      []int32
 	armed      []timer // timers set in the current epoch; their entries are pinned
 	dirtyBytes int64
-	control    bool // the control payload has changed
+	control    bool     // the control payload has changed
+	stale      [][]byte // stored timers that do not count any more, to be deleted
 
 	batch       Batch   // of the write-back under way; nil when there is none
 	saving      []int32 // all of it until the commit: what the store may not hold
@@ -119,6 +120,10 @@ func (m *Machine) Mark(b Batch) (log.Offset, error) {
 	m.rows.mark()
 
 	w.note(b.DeleteRange(timerBound(minTime), timerBound(m.timerCursor())))
+	for _, name := range w.stale { // before the timers that were armed since are set
+		w.note(b.Delete(name))
+	}
+	w.stale = nil
 	w.note(b.Set(positionKey(), p))
 	if w.control {
 		w.control = false

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/milepost-io/milepost/state/log"
@@ -72,7 +71,7 @@ type Shard struct {
 	done    chan struct{} // closed when Run has returned
 	live    chan struct{}
 	applied progress
-	flushed atomic.Int64
+	flushed progress
 }
 
 var (
@@ -117,7 +116,7 @@ func NewShard(o ShardOptions) (*Shard, error) {
 			ErrGap, o.Stage, o.Shard, p, first, next)
 	}
 	s.applied.set(m.Position())
-	s.flushed.Store(int64(m.Position()))
+	s.flushed.set(m.Position())
 	return s, nil
 }
 
@@ -144,12 +143,21 @@ func (s *Shard) Live() <-chan struct{} { return s.live }
 func (s *Shard) Applied() log.Offset { return s.applied.get() }
 
 // Flushed is the position that a reopened store stands at, at least.
-func (s *Shard) Flushed() log.Offset { return log.Offset(s.flushed.Load()) }
+func (s *Shard) Flushed() log.Offset { return s.flushed.get() }
 
 // WaitApplied returns when every record below end has been applied.
 func (s *Shard) WaitApplied(ctx context.Context, end log.Offset) error {
+	return s.wait(ctx, &s.applied, end)
+}
+
+// WaitFlushed returns when the state after the record before end is on disk, and what it caused has been fed.
+func (s *Shard) WaitFlushed(ctx context.Context, end log.Offset) error {
+	return s.wait(ctx, &s.flushed, end)
+}
+
+func (s *Shard) wait(ctx context.Context, p *progress, end log.Offset) error {
 	for {
-		moved, ok := s.applied.reached(end)
+		moved, ok := p.reached(end)
 		if ok {
 			return nil
 		}

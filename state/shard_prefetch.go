@@ -36,6 +36,9 @@ func (r *run) missing(recs []log.Record) []fetched {
 		}
 	}
 	for i := range recs {
+		if recs[i].Erased {
+			continue
+		}
 		switch recs[i].Kind {
 		case log.Event, log.Result:
 			want(recs[i].Key, nil)
@@ -44,7 +47,7 @@ func (r *run) missing(recs []log.Record) []fetched {
 			rest, err := openHandover(recs[i].Payload, &h)
 			for err == nil && len(rest) > 0 {
 				var n Notice
-				if rest, err = cutNotice(rest, &n); err == nil {
+				if rest, err = cutNotice(rest, &n); err == nil && !n.Erased() {
 					want(n.Key, nil)
 					want(n.Key, n.Sub)
 				}

@@ -107,7 +107,8 @@ func (r *run) flushedTo(err error) error {
 	if err != nil {
 		return r.wrap("write-back", err)
 	}
-	r.flushed.Store(int64(r.marked))
+	r.feed() // its cause is durable: WaitFlushed says that it has been fed
+	r.flushed.set(r.marked)
 	if r.marked > r.startAt {
 		r.interval = r.opt.Interval
 	}

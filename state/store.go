@@ -35,6 +35,8 @@ type StoreOptions struct {
 type Store struct {
 	db         *pebble.DB
 	health     *health
+	fs         FS
+	dir        string
 	generation uint64
 	writing    sync.Mutex // held by whoever writes
 }
@@ -56,7 +58,7 @@ func OpenStore(o StoreOptions) (*Store, error) {
 	if o.Cache == 0 {
 		o.Cache = 64 << 20
 	}
-	s := &Store{health: newHealth(o.Dir, o.Logger)}
+	s := &Store{health: newHealth(o.Dir, o.Logger), fs: o.FS, dir: o.Dir}
 	err := s.health.call(func() (err error) {
 		s.db, err = openPebble(&o, s.health)
 		return err
@@ -74,7 +76,7 @@ func openPebble(o *StoreOptions, h *health) (*pebble.DB, error) {
 	cache := pebble.NewCache(o.Cache)
 	defer cache.Unref()
 	p := &pebble.Options{
-		FS:    o.FS,
+		FS:    storeFS{o.FS},
 		Cache: cache,
 		// Pinned by name: the ratchet only goes one way. Raise it together with storeFormat.
 		FormatMajorVersion: pebble.FormatValueSeparation,
@@ -83,13 +85,12 @@ func openPebble(o *StoreOptions, h *health) (*pebble.DB, error) {
 		MemTableSize:                uint64(o.Cache / 4),
 		MemTableStopWritesThreshold: 3,
 		L0CompactionThreshold:       4,
+		MaxManifestFileSize:         manifestBytes,
 		CompactionConcurrencyRange:  func() (lower, upper int) { return 1, 2 },
 		ReadOnly:                    o.ReadOnly,
 		ErrorIfNotExists:            o.ReadOnly,
-		// A manifest is begun anew at this size; 128 MiB, the default, is more than a small disk has.
-		MaxManifestFileSize: 1 << 20,
-		Logger:              h,
-		EventListener:       h.listener(),
+		Logger:                      h,
+		EventListener:               h.listener(),
 	}
 	for i := range p.Levels {
 		p.Levels[i].BlockSize = 4 << 10

@@ -19,7 +19,7 @@ import (
 const Source = "file"
 
 // types are what a file may carry: an erase is for the administration alone.
-var types = ingest.TypeSet(ingest.Telemetry, ingest.Vehicle, ingest.Party, ingest.Service, ingest.Feedback)
+var types = ingest.TypeSet(ingest.Telemetry, ingest.Vehicle, ingest.Party, ingest.Service, ingest.Feedback, ingest.Erase)
 
 // Reader yields the records of one recording. A line that is no event in JSON is a record too, under an
 // empty key, for the step to quarantine; a blank line is none. The recording is read from the start as

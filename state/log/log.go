@@ -71,6 +71,9 @@ type Record struct {
 	Kind Kind
 	// Oversize marks a payload cut at intake; see ingest.Oversize for its form.
 	Oversize bool
+	// Erased marks a record whose content is gone because the vehicle or party it was about was erased: its
+	// place, kind, arrival and origin are what is left. What its other fields hold means nothing.
+	Erased bool
 	// Types is the set of event types the source may carry, a bit each (ingest.Type).
 	Types uint32
 	// Arrival is when the record was taken in, Unix milliseconds on the engine's clock (S1).

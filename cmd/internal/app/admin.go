@@ -30,6 +30,12 @@ type Admin interface {
 	// the latter.
 	RequeueDead(ctx context.Context, id string) error
 	DropDead(ctx context.Context, id string) error
+	// Erase begins to erase a vehicle or a party: it is durable, and nothing about it leaves any more.
+	// Erasure tells how that goes, by the hash that Erase has told.
+	Erase(ctx context.Context, r EraseRequest) (*Erasure, error)
+	Erasure(ctx context.Context, hash string) (*Erasure, error)
+	// Export is everything held about a vehicle, for an access request.
+	Export(ctx context.Context, vin string) (*Export, error)
 }
 
 var (

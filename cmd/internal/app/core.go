@@ -11,6 +11,7 @@ import (
 	"github.com/milepost-io/milepost/ingest"
 	"github.com/milepost-io/milepost/notify"
 	"github.com/milepost-io/milepost/state"
+	"github.com/milepost-io/milepost/state/erasure"
 	"github.com/milepost-io/milepost/state/log"
 	"github.com/milepost-io/milepost/state/log/journal"
 )
@@ -55,6 +56,8 @@ type Core struct {
 	journal *journal.Journal
 	shards  []*shard // events first, then notices
 	intake  *intake
+	erased  *erasure.List
+	eraser  *eraser
 	read    *notify.ReadModel
 	rules   activation
 	disp    *notify.Dispatcher
@@ -101,6 +104,9 @@ func (c *Core) openCore(o CoreOptions) error {
 	}
 	c.intake = newIntake(j, c.clock)
 	c.disk.intake, c.disk.journal, c.intake.short = c.intake, j, c.disk.short
+	if err := c.openErasure(); err != nil {
+		return err
+	}
 	if err := c.openShards(); err != nil {
 		return err
 	}
@@ -153,7 +159,7 @@ func (c *Core) Run(ctx context.Context, l Life) error {
 	start(Task{"watch", c.watchLog}, Task{"disk", c.disk.run}, Task{"shards", c.runShards})
 	err := c.begin(ctx, l.Begin)
 	if err == nil {
-		start(Task{"dispatcher", c.dispatch})
+		start(Task{"dispatcher", c.dispatch}, Task{"eraser", c.eraser.run})
 		start(l.Serve...)
 		c.ready.Store(true)
 		if l.Ready != nil {

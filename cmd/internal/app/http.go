@@ -100,6 +100,8 @@ const (
 	queryTimeout = 10 * time.Second
 	// answerTimeout bounds how long a client may take to read what was answered.
 	answerTimeout = 30 * time.Second
+	// exportTimeout bounds a look through the whole journal.
+	exportTimeout = 10 * time.Minute
 )
 
 func limitOf(r *http.Request, most int) int {
@@ -112,8 +114,12 @@ func limitOf(r *http.Request, most int) int {
 
 // answer writes what f returns as JSON, or its error as a problem.
 func answer(f func(*http.Request) (any, error)) http.HandlerFunc {
+	return answerWithin(queryTimeout, f)
+}
+
+func answerWithin(timeout time.Duration, f func(*http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
+		ctx, cancel := context.WithTimeout(r.Context(), timeout)
 		defer cancel()
 		v, err := f(r.WithContext(ctx))
 		switch {

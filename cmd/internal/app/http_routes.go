@@ -41,6 +41,9 @@ func (e *Engine) routes() []route {
 		{"GET /metrics", read, e.metrics()},
 
 		{"POST /api/v1/vehicles/{vin}/odometer", admin, answer(e.postOdometer)},
+		{"GET /api/v1/vehicles/{vin}/export", admin, answerWithin(exportTimeout, func(r *http.Request) (any, error) { return e.Export(r.Context(), r.PathValue("vin")) })},
+		{"POST /api/v1/erasures", admin, answer(e.postErase)},
+		{"GET /api/v1/erasures/{hash}", admin, answer(func(r *http.Request) (any, error) { return e.Erasure(r.Context(), r.PathValue("hash")) })},
 		{"GET /api/v1/outbox", admin, answer(func(r *http.Request) (any, error) { return e.Outbox(r.Context(), limitOf(r, 1000)) })},
 		{"POST /api/v1/outbox/{endpoint}/requeue", admin, answer(func(r *http.Request) (any, error) {
 			n, err := e.RequeueOutbox(r.Context(), r.PathValue("endpoint"))

@@ -5,7 +5,9 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/milepost-io/milepost/cmd/internal/gate"
 	"github.com/milepost-io/milepost/ingest"
+	"github.com/milepost-io/milepost/state/erasure"
 	"github.com/milepost-io/milepost/state/log"
 )
 
@@ -19,10 +21,13 @@ type intake struct {
 	clock *Clock
 	parts [2][]partIntake // by stream, by shard
 	open  chan struct{}   // closed when records may come in
-	gate  gate            // shut while there is no room
+	gate  roomGate        // shut while there is no room
 	room  atomic.Int64    // bytes that may be taken until the disk is looked at again
 	short func()          // called when they are used up; it does not block. nil: nobody looks
 	done  chan struct{}   // closed when the engine ends
+
+	erased *gate.Gate                    // nil: nobody is erased
+	begun  func(erasure.Job, log.Offset) // told of erase events that are in the log; must not block
 
 	takes, joints sync.Pool // of *taken and *joint
 }
@@ -31,6 +36,7 @@ type intake struct {
 type partIntake struct {
 	mu    sync.Mutex
 	heard ring
+	floor int64 // least stamp
 }
 
 var errEnding = errors.New("intake: the engine is ending")
@@ -67,16 +73,36 @@ func (in *intake) appendAll(p log.Partition, recs []log.Record, ack log.Ack) (lo
 	d := in.door(p)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := in.clock.Now()
+	now := max(in.clock.Now(), d.floor)
 	for i := range recs {
 		recs[i].Arrival = now
 	}
+	var begun []gate.Begun
+	if in.erased != nil {
+		var err error
+		if begun, err = in.erased.Pass(p, recs, now); err != nil {
+			return 0, err
+		}
+		if len(begun) > 0 { // what comes after an erasure is told from what it erases by its stamp
+			d.floor = now + 1
+			for i := begun[0].N + 1; i < len(recs); i++ {
+				recs[i].Arrival = d.floor
+			}
+		}
+	}
 	off, err := in.log.Append(p, recs, ack)
-	if err != nil || p.Stream != log.Events {
+	if err != nil {
 		return off, err
 	}
+	for _, b := range begun {
+		d.heard.forget(b.ID)
+		in.begun(b.Job, off+log.Offset(b.N))
+	}
+	if p.Stream != log.Events {
+		return off, nil
+	}
 	for i := range recs {
-		if recs[i].Kind == log.Event {
+		if recs[i].Kind == log.Event && !recs[i].Erased {
 			d.heard.note(recs[i].Key, now, uint64(off)+uint64(i))
 		}
 	}

@@ -7,9 +7,9 @@ import (
 	"github.com/milepost-io/milepost/ingest"
 )
 
-// gate is where records from outside wait while intake is stopped. It is open at first. What the engine
+// roomGate is where records from outside wait while intake is stopped. It is open at first. What the engine
 // appends itself does not pass through it. Safe for concurrent use.
-type gate struct {
+type roomGate struct {
 	mu   sync.Mutex
 	shut atomic.Pointer[shut] // nil while it is open
 }
@@ -20,7 +20,7 @@ type shut struct {
 }
 
 // close lets nothing through until open; of a closed gate it changes the reason.
-func (g *gate) close(reason string) {
+func (g *roomGate) close(reason string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := &shut{reason: reason, opened: make(chan struct{})}
@@ -31,7 +31,7 @@ func (g *gate) close(reason string) {
 }
 
 // open lets everything through.
-func (g *gate) open() {
+func (g *roomGate) open() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if s := g.shut.Swap(nil); s != nil {
@@ -40,7 +40,7 @@ func (g *gate) open() {
 }
 
 // closed is why the gate is closed; ok is false while it is open.
-func (g *gate) closed() (reason string, ok bool) {
+func (g *roomGate) closed() (reason string, ok bool) {
 	s := g.shut.Load()
 	if s == nil {
 		return "", false
@@ -49,7 +49,7 @@ func (g *gate) closed() (reason string, ok bool) {
 }
 
 // wait returns when the gate is open, or with an error when the engine ends.
-func (g *gate) wait(ending <-chan struct{}) error {
+func (g *roomGate) wait(ending <-chan struct{}) error {
 	for s := g.shut.Load(); s != nil; s = g.shut.Load() {
 		select {
 		case <-s.opened:
@@ -61,7 +61,7 @@ func (g *gate) wait(ending <-chan struct{}) error {
 }
 
 // refuse is wait that does not wait.
-func (g *gate) refuse(<-chan struct{}) error {
+func (g *roomGate) refuse(<-chan struct{}) error {
 	if reason, ok := g.closed(); ok {
 		return &ingest.Stopped{Reason: reason}
 	}

@@ -29,13 +29,22 @@ func (r *ring) note(key []byte, at int64, seen uint64) {
 	r.at[i], r.seen[i] = at, seen
 }
 
+// forget forgets a vehicle.
+func (r *ring) forget(key string) {
+	for i := range r.lens {
+		if string(r.keys[i][:r.lens[i]]) == key {
+			r.keys[i], r.lens[i] = [64]byte{}, 0
+		}
+	}
+}
+
 // appendTo appends each vehicle once, with its newest record.
 func (r *ring) appendTo(out []heard) []heard {
 	known := map[string]bool{}
 	for n := range min(r.next, ringSize) {
 		i := (r.next - 1 - n) % ringSize
 		key := string(r.keys[i][:r.lens[i]])
-		if !known[key] {
+		if key != "" && !known[key] {
 			known[key] = true
 			out = append(out, heard{key, r.at[i], r.seen[i]})
 		}

@@ -19,8 +19,8 @@ func (c *Core) parts() []log.Partition {
 }
 
 // shardAt is the shard of a partition, nil when there is none.
-func (e *Engine) shardAt(p log.Partition) *shard {
-	for _, s := range e.shards {
+func (c *Core) shardAt(p log.Partition) *shard {
+	for _, s := range c.shards {
 		if s.part == p {
 			return s
 		}

@@ -103,7 +103,8 @@ func newRoot(p IO) *cobra.Command {
 		return nil
 	}
 	for _, add := range []func(*session) *cobra.Command{
-		newDemo, newServe, newStatus, newSimulate, newCheck, newBacktest, newDecode, newVehicle, newOutbox, newDeadletter, newPassword, newVersion,
+		newDemo, newServe, newStatus, newSimulate, newCheck, newBacktest, newDecode, newVehicle, newOutbox, newDeadletter,
+		newErase, newExport, newPassword, newVersion,
 	} {
 		root.AddCommand(add(s))
 	}

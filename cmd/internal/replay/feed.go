@@ -115,7 +115,7 @@ func feedJournal(dir string, take func(*ingest.Record) error) error {
 func Recorded(e *journal.Entry) ingest.Record {
 	rec := &e.Record
 	out := ingest.Record{
-		Key: bytes.Clone(rec.Key), Party: e.Partition.Stream == log.Notices, Types: ingest.Types(rec.Types), Oversize: rec.Oversize,
+		Key: bytes.Clone(rec.Key), Party: e.Partition.Stream == log.Notices, Types: ingest.Types(rec.Types), Oversize: rec.Oversize, Erased: rec.Erased,
 		Arrival: rec.Arrival, Source: string(rec.Source), Topic: string(rec.Topic), Seq: rec.Seq, Rising: rec.Rising,
 		Codec: string(rec.Codec), Payload: bytes.Clone(rec.Payload),
 	}

@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/milepost-io/milepost/cmd/internal/gate"
 	"github.com/milepost-io/milepost/ingest"
 	jsoncodec "github.com/milepost-io/milepost/ingest/json"
 	"github.com/milepost-io/milepost/notify"
 	"github.com/milepost-io/milepost/rules"
 	"github.com/milepost-io/milepost/state"
+	"github.com/milepost-io/milepost/state/erasure"
 	"github.com/milepost-io/milepost/state/log"
 )
 
@@ -37,6 +39,7 @@ type Replay struct {
 	clock   int64
 	lines   *lines
 	pending []state.Outbound
+	gate    *gate.Gate
 }
 
 // Decoders are the codecs of this build for a catalogue.
@@ -73,7 +76,7 @@ func New(o Options) (*Replay, error) {
 
 // newReplay makes the machines, without a rule set.
 func newReplay(o *Options) (*Replay, error) {
-	r := &Replay{lines: newLines()}
+	r := &Replay{lines: newLines(), gate: gate.New(erasure.NewMemory(), nil)}
 	nr, nn := max(o.EventShards, 1), max(o.NoticeShards, 1)
 	for i := range nr {
 		step, _, err := NewSteps(nil)
@@ -136,10 +139,27 @@ func (r *Replay) Apply(in *ingest.Record) error {
 		Source: []byte(in.Source), Topic: []byte(in.Topic), Origin: []byte(in.Origin), Seq: in.Seq, Rising: in.Rising,
 		Codec: []byte(in.Codec), Payload: in.Payload,
 	}
-	if in.Party {
-		return r.notice(int(log.ShardOf(in.Key, len(r.notify))), &rec)
+	if in.Erased {
+		rec.Erased, rec.Key = true, nil
 	}
-	return r.event(int(log.ShardOf(in.Key, len(r.rules))), &rec)
+	p := log.Partition{Stream: log.Events, Shard: log.ShardOf(rec.Key, len(r.rules))}
+	if in.Party {
+		p = log.Partition{Stream: log.Notices, Shard: log.ShardOf(rec.Key, len(r.notify))}
+	}
+	recs := [1]log.Record{rec}
+	begun, err := r.gate.Pass(p, recs[:], in.Arrival)
+	if err != nil {
+		return err
+	}
+	if in.Party {
+		err = r.notice(int(p.Shard), &recs[0])
+	} else {
+		err = r.event(int(p.Shard), &recs[0])
+	}
+	if err == nil && len(begun) > 0 && in.Party {
+		err = r.forget(begun[0].ID, in.Arrival)
+	}
+	return err
 }
 
 // Advance moves the clock of every machine to the given time, Unix ms, and runs all that is due by then.

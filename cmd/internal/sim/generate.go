@@ -89,6 +89,8 @@ func (g *generator) event(c *car) {
 		g.service(c)
 	case n < 89:
 		g.party()
+	case n < 90:
+		g.put(nil, fmt.Sprintf(`{"type":"erase","vin":%q}`, c.vin))
 	case n < 91:
 		g.put(c, fmt.Sprintf(`{"type":"feedback","vin":%q,"time":%s,"about":"a_1","by":"owner","action":"opened"}`, c.vin, g.stamp(g.now)))
 	case n < 96:

@@ -41,7 +41,8 @@ import (
 const (
 	segmentMagic = "MPJRNLSG"
 	frameMagic   = "MPJF"
-	// formatVersion is the format written; formatVersion-1, which knows no rising Seq, is read too.
+	// formatVersion is the format written; formatVersion-1, which knows neither rising Seqs nor
+	// erased records, is read too.
 	formatVersion = 2
 
 	segmentHeaderLen = 64
@@ -61,7 +62,8 @@ const (
 	flagOversize = 0x10
 	flagOrigin   = 0x20
 	flagRising   = 0x40
-	knownFlags   = flagOversize | flagOrigin | flagRising
+	flagErased   = 0x80
+	knownFlags   = flagOversize | flagOrigin | flagRising | flagErased
 )
 
 var (
@@ -210,6 +212,9 @@ func appendRecord(b []byte, r *log.Record, prev int64) []byte {
 	if r.Rising {
 		flags |= flagRising
 	}
+	if r.Erased {
+		flags |= flagErased
+	}
 	b = append(b, flags)
 	b = binary.AppendUvarint(b, uint64(r.Types))
 	b = binary.AppendVarint(b, r.Arrival-prev) // wraps both ways for extreme arrivals
@@ -243,6 +248,7 @@ func (d *runDecoder) next(r *log.Record) bool {
 	r.Kind = log.Kind(flags & kindMask)
 	r.Oversize = flags&flagOversize != 0
 	r.Rising = flags&flagRising != 0
+	r.Erased = flags&flagErased != 0
 	types := d.Uvarint()
 	if types > math.MaxUint32 {
 		d.Bad = true

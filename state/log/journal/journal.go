@@ -27,6 +27,8 @@ type Journal struct {
 	group  []*openFrame
 	frames []*frame
 
+	replacing sync.Mutex // held by whoever replaces or removes a segment's file
+
 	failed chan struct{}
 	done   chan struct{} // the syncer has ended
 	wake   chan struct{} // to the syncer when it is idle
@@ -39,11 +41,12 @@ type Journal struct {
 	open     *openFrame
 	full     []*openFrame // closed to appends, not yet taken by the syncer
 	spare    []*openFrame
-	idle     bool  // the syncer waits on wake
-	retain   bool  // there may be segments to remove
-	shed     int64 // bytes of segments to remove although Keep would keep them
-	closing  bool  // Close was called
-	closed   bool  // and the syncer has ended
+	idle     bool         // the syncer waits on wake
+	retain   bool         // there may be segments to remove
+	shed     int64        // bytes of segments to remove although Keep would keep them
+	rolls    []chan error // who waits for a new segment
+	closing  bool         // Close was called
+	closed   bool         // and the syncer has ended
 	err      error
 	unsynced int64
 	received uint64

@@ -79,24 +79,35 @@ func (j *Journal) removeOld() error {
 		if s == nil {
 			return nil
 		}
-		if err := j.opts.FS.Remove(s.path); err != nil {
-			j.mu.Lock()
-			j.retain = false
-			j.mu.Unlock()
-			j.opts.Logger.Warn().Err(err).Str("segment", s.path).Msg("journal: cannot remove a segment, will try again")
-			return nil
+		removed, err := j.removeSegment(s)
+		if err != nil || !removed {
+			return err
 		}
-		if err := j.writer.dir.Sync(); err != nil {
-			return &SyncError{Path: j.opts.Dir, Err: err}
-		}
-		j.mu.Lock()
-		j.segments = j.segments[1:]
-		shed := j.shed > 0
-		if shed {
-			j.shed = max(0, j.shed-s.size)
-			j.stats.Shed++
-		}
-		j.mu.Unlock()
-		j.opts.Logger.Debug().Str("segment", s.path).Bool("early", shed).Msg("journal: removed a segment")
 	}
+}
+
+// removeSegment removes the oldest segment.
+func (j *Journal) removeSegment(s *segment) (removed bool, err error) {
+	j.replacing.Lock()
+	defer j.replacing.Unlock()
+	if err := j.opts.FS.Remove(s.path); err != nil {
+		j.mu.Lock()
+		j.retain = false
+		j.mu.Unlock()
+		j.opts.Logger.Warn().Err(err).Str("segment", s.path).Msg("journal: cannot remove a segment, will try again")
+		return false, nil
+	}
+	if err := j.writer.dir.Sync(); err != nil {
+		return false, &SyncError{Path: j.opts.Dir, Err: err}
+	}
+	j.mu.Lock()
+	j.segments = j.segments[1:]
+	shed := j.shed > 0
+	if shed {
+		j.shed = max(0, j.shed-s.size)
+		j.stats.Shed++
+	}
+	j.mu.Unlock()
+	j.opts.Logger.Debug().Str("segment", s.path).Bool("early", shed).Msg("journal: removed a segment")
+	return true, nil
 }

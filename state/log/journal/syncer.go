@@ -13,13 +13,19 @@ import (
 func (j *Journal) sync() {
 	defer close(j.done)
 	for {
-		group, ok := j.takeGroup()
+		group, rolls, ok := j.takeGroup()
 		if !ok {
 			return
 		}
 		err := j.commit(group)
+		if err == nil && len(rolls) > 0 {
+			err = j.roll()
+		}
 		if err == nil {
 			err = j.removeOld()
+		}
+		for _, done := range rolls {
+			done <- err
 		}
 		if err != nil {
 			j.fail(err, group)
@@ -29,9 +35,10 @@ func (j *Journal) sync() {
 	}
 }
 
-// takeGroup waits for something to do and returns the frames to make durable next: none when only old
-// segments are to be looked at. ok is false when the journal is closed and all is done.
-func (j *Journal) takeGroup() (group []*openFrame, ok bool) {
+// takeGroup waits for something to do and returns the frames to make durable next, none when only old
+// segments are to be looked at, and who waits for a new segment after all that was appended before they
+// asked. ok is false when the journal is closed and all is done.
+func (j *Journal) takeGroup() (group []*openFrame, rolls []chan error, ok bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for {
@@ -40,11 +47,18 @@ func (j *Journal) takeGroup() (group []*openFrame, ok bool) {
 		}
 		switch {
 		case len(j.full) > 0:
-			return j.cutGroup(), true
+			group = j.cutGroup()
+			if len(j.full) == 0 {
+				rolls = j.takeRolls()
+			}
+			return group, rolls, true
 		case j.closing:
-			return nil, false
-		case j.retain:
-			return nil, true
+			for _, done := range j.takeRolls() {
+				done <- log.ErrClosed
+			}
+			return nil, nil, false
+		case j.retain || len(j.rolls) > 0:
+			return nil, j.takeRolls(), true
 		}
 		j.idle = true
 		j.mu.Unlock()
@@ -149,7 +163,7 @@ func (j *Journal) publish(frames []*frame) {
 func (j *Journal) write(f *frame) error {
 	w := &j.writer
 	if w.seg.size > w.seg.start && w.seg.size+int64(len(f.buf)) > j.opts.SegmentBytes {
-		if err := j.rotate(f); err != nil {
+		if err := j.rotate(f.seq, append([]log.Offset(nil), f.base...)); err != nil {
 			return err
 		}
 	}
@@ -167,9 +181,9 @@ func (j *Journal) write(f *frame) error {
 	return nil
 }
 
-// rotate begins a segment with frame f. All frames before f are durable first: a segment file is the
-// evidence that they were.
-func (j *Journal) rotate(f *frame) error {
+// rotate begins a segment with frame first, whose records start at base. All frames before it are durable
+// first: a segment file is the evidence that they were.
+func (j *Journal) rotate(first uint64, base []log.Offset) error {
 	w := &j.writer
 	if err := j.syncWriter(); err != nil {
 		return err
@@ -178,7 +192,7 @@ func (j *Journal) rotate(f *frame) error {
 		return err
 	}
 	h := w.seg.segmentHeader
-	h.first, h.received, h.newest, h.base = f.seq, w.written.received, w.written.newest, append([]log.Offset(nil), f.base...)
+	h.first, h.received, h.newest, h.base = first, w.written.received, w.written.newest, base
 	if err := w.create(&j.opts, h, nil); err != nil {
 		return err
 	}
@@ -258,6 +272,7 @@ func (j *Journal) fail(err error, group []*openFrame) {
 	j.mu.Lock()
 	j.err = err
 	waiting := slices.Concat(group, j.full, []*openFrame{j.open})
+	rolls := j.takeRolls()
 	j.full = nil
 	j.open = newOpenFrame(len(j.next))
 	j.end()
@@ -267,5 +282,8 @@ func (j *Journal) fail(err error, group []*openFrame) {
 	j.opts.Logger.Error().Err(err).Msg("journal: failed; nothing more is acknowledged, the process ends")
 	for _, o := range waiting {
 		deliver(o, err)
+	}
+	for _, done := range rolls {
+		done <- err
 	}
 }

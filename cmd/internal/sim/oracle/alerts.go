@@ -112,7 +112,7 @@ func (s *step) resolve(r *rule, st *ruleState, reason string) []*event {
 
 // alertTuple is S17.
 func (v *vehicle) alertTuple(r *rule, st *ruleState) string {
-	return fmt.Sprintf("alert %s %s t0=%d", v.vin, r.id, st.t0)
+	return fmt.Sprintf("alert %s %s t0=%d", v.id, r.id, st.t0)
 }
 
 // alertEvent makes the event of one transition, unless it was made before (S17) or the rule is a shadow (S16).

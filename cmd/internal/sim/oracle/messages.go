@@ -33,7 +33,7 @@ type event struct {
 }
 
 func (s *step) itemAlert(id, label string) string {
-	return fmt.Sprintf("item %s %s base=%s", s.v.vin, id, label)
+	return fmt.Sprintf("item %s %s base=%s", s.v.id, id, label)
 }
 
 // fresh leaves out the reminders that were emitted before (S37).
@@ -65,7 +65,7 @@ func (s *step) reminderEvent(what string, items []Item, keys []reminder, reason 
 			e.over = append(e.over, s.itemAlert(k.item, k.label))
 		}
 	}
-	e.line.ID = "reminder " + s.v.vin + " " + strings.Join(tuples, ", ")
+	e.line.ID = "reminder " + s.v.id + " " + strings.Join(tuples, ", ")
 	e.line.Alert = e.alerts[0]
 	return e
 }

@@ -113,6 +113,7 @@ func decode(line string, catalogue map[string]signal) *record {
 		r.decodeVehicle()
 	case "service":
 		r.decodeService()
+	case "erase":
 	case "party", "feedback":
 		if z, ok := tree["timezone"].(string); ok && !knownZone(z) {
 			r.bad = "timezone"

@@ -28,6 +28,9 @@ type world struct {
 	zones    map[string]*time.Location
 	out      Outcomes
 	fates    []string
+	gone     map[string]bool // erased vehicles that have not come back (S47)
+	named    int
+	lives    map[string]int
 }
 
 // Run evaluates the whole input.
@@ -43,7 +46,7 @@ func Run(in Input) (Result, error) {
 	w := &world{
 		set: set, vehicles: map[string]*vehicle{}, openings: map[string][]*opening{}, allOK: map[string]*okMoments{}, closed: map[string]bool{},
 		parties: map[string]map[string]any{}, namedBy: map[string]map[string]any{}, partyOf: map[string][]*record{},
-		dayCache: map[string]int64{}, zones: map[string]*time.Location{},
+		dayCache: map[string]int64{}, zones: map[string]*time.Location{}, gone: map[string]bool{}, lives: map[string]int{},
 	}
 	records := read(in.Lines, catalogue)
 	for i := range len(records) + 1 {
@@ -151,6 +154,10 @@ func (w *world) timers(v *vehicle, at int64) {
 
 // take applies one record: quarantine, duplicate, late, applied, in this order (S6).
 func (w *world) take(r *record) string {
+	if fate := w.erased(r); fate != "" {
+		w.out.Applied++
+		return fate
+	}
 	switch {
 	case r.bad != "":
 		w.out.Quarantined++
@@ -209,6 +216,8 @@ func (w *world) apply(s *step, r *record, trusted bool) bool {
 		was, _ := v.profile["owner"].(string)
 		s.patch(r)
 		owner, _ := v.profile["owner"].(string)
+		w.named++
+		v.named = w.named
 		if owner != "" {
 			w.namedBy[owner] = v.profile
 		}

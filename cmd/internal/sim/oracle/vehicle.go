@@ -12,6 +12,8 @@ import (
 type vehicle struct {
 	w          *world
 	vin        string
+	id         string // of this life of it (S47)
+	named      int    // its place among the profiles told
 	hasProfile bool
 	profile    map[string]any
 	profileAt  int64 // time of the last applied patch (S8)
@@ -61,7 +63,7 @@ func (w *world) vehicle(vin string) *vehicle {
 		return v
 	}
 	v := &vehicle{
-		w: w, vin: vin, samples: map[string]sample{}, odometer: newOdometer(), hours: newHours(),
+		w: w, vin: vin, id: fmt.Sprintf("%s life %d", vin, w.lives[vin]), samples: map[string]sample{}, odometer: newOdometer(), hours: newHours(),
 		recent: map[string][]*record{}, items: map[string]*item{}, cancels: map[string]int{}, rules: map[string]*ruleState{}, emitted: map[string]bool{},
 	}
 	w.vehicles[vin] = v
