@@ -684,3 +684,45 @@ func TestCredentialsOnKfake(t *testing.T) {
 		}
 	}
 }
+
+// TestPartitionWithoutLeaderOnKfake: that one partition cannot be asked where it begins holds up no other.
+func TestPartitionWithoutLeaderOnKfake(t *testing.T) {
+	c := fakeCluster(t, kfake.SeedTopics(2, "t"))
+	sink := newSink()
+	cl := producer(t, c)
+	produce(t, cl, "t", 0, 0, 10)
+	produce(t, cl, "t", 1, 0, 10)
+	var sick atomic.Bool
+	sick.Store(true)
+	c.ControlKey(int16(kmsg.ListOffsets), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		l := req.(*kmsg.ListOffsetsRequest)
+		if !sick.Load() || len(l.Topics) != 1 {
+			return nil, nil, false
+		}
+		resp := l.ResponseKind().(*kmsg.ListOffsetsResponse)
+		st := kmsg.NewListOffsetsResponseTopic()
+		st.Topic = "t"
+		for _, rp := range l.Topics[0].Partitions {
+			sp := kmsg.NewListOffsetsResponseTopicPartition()
+			sp.Partition, sp.Offset = rp.Partition, 0
+			switch {
+			case rp.Partition == 1:
+				sp.ErrorCode = kerr.LeaderNotAvailable.Code
+			case rp.Timestamp == -1:
+				sp.Offset = 10
+			}
+			st.Partitions = append(st.Partitions, sp)
+		}
+		resp.Topics = append(resp.Topics, st)
+		return resp, nil, true
+	})
+	r := run(t, options(c, sink, "t"))
+	eventually(t, "the other partition is taken", func() bool { return r.durable("t", 0) == 10 })
+	if d := r.durable("t", 1); d != -1 {
+		t.Errorf("partition 1 is at %d", d)
+	}
+	sick.Store(false)
+	eventually(t, "the partition, once it can be asked", func() bool { return r.durable("t", 1) == 10 })
+	sink.wantAll(t, "V1", 0, 10)
+}

@@ -401,7 +401,11 @@ func recreated(topic, was string, is topicID, group string) string {
 // outOfRange says what is wrong with the offset we are at.
 func (s *session) outOfRange(ctx context.Context, p *partition) string {
 	all, err := s.bounds(ctx, []*partition{p})
-	first, last := all[p].first, all[p].last
+	at, ok := all[p]
+	if err == nil && !ok {
+		err = errAnswer
+	}
+	first, last := at.first, at.last
 	var b strings.Builder
 	fmt.Fprintf(&b, "offset %d is out of range", p.next)
 	switch {
