@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -80,6 +81,8 @@ type Dispatcher struct {
 	mu      sync.Mutex
 	to      map[string]*destination
 	running *running
+
+	paused atomic.Bool
 }
 
 // running is what a Run has started.
@@ -159,7 +162,7 @@ func (d *Dispatcher) destination(name string) *destination {
 	defer d.mu.Unlock()
 	t := d.to[name]
 	if t == nil {
-		t = newDestination(&d.opt, name, d.opt.Channels[name])
+		t = newDestination(&d.opt, name, d.opt.Channels[name], &d.paused)
 		d.to[name] = t
 		if d.running != nil {
 			d.running.start(t)
@@ -183,6 +186,19 @@ func (d *Dispatcher) Put(key, value []byte) {
 func (d *Dispatcher) Remove(key []byte) {
 	name, _, _ := bytes.Cut(key, []byte{0})
 	d.destination(string(name)).remove(string(key))
+}
+
+// Pause stops sending, and giving up, until it is called with false: what was sent might not be recorded.
+// Calls under way end, and their results are appended.
+func (d *Dispatcher) Pause(pause bool) {
+	if d.paused.Swap(pause) == pause || pause {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, t := range d.to {
+		t.nudge()
+	}
 }
 
 // EndpointStatus is how one destination does.

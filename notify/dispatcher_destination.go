@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +19,7 @@ type destination struct {
 	channel Channel // nil: not configured
 	width   int     // calls at once
 	wake    chan struct{}
+	paused  *atomic.Bool // the dispatcher's
 
 	mu       sync.Mutex
 	q        queue
@@ -33,13 +35,13 @@ type destination struct {
 	sweepAt time.Time
 }
 
-func newDestination(o *DispatcherOptions, name string, ch Channel) *destination {
+func newDestination(o *DispatcherOptions, name string, ch Channel, paused *atomic.Bool) *destination {
 	width := o.Concurrency
 	if w, ok := ch.(Wide); ok {
 		width = w.Concurrency()
 	}
 	return &destination{
-		opt: o, name: name, channel: ch, width: width, wake: make(chan struct{}, 1),
+		opt: o, name: name, channel: ch, width: width, wake: make(chan struct{}, 1), paused: paused,
 		q: newQueue(o.OrderWait), breaker: breaker{opt: o.Breaker},
 		more: o.Scan != nil, // what waits since before
 	}
@@ -129,6 +131,8 @@ func (t *destination) startDue(r *running) time.Duration {
 			return longest
 		case it.at.After(now):
 			return min(it.at.Sub(now), longest)
+		case t.paused.Load():
+			return longest // Pause nudges
 		case t.channel == nil || t.inFlight >= t.width:
 			return longest // expiry, or the end of a call, comes first
 		}
@@ -258,7 +262,7 @@ func (t *destination) finish(r *running, it *item, v Verdict, detail string) {
 func (t *destination) expire(r *running) {
 	t.mu.Lock()
 	now := time.Now()
-	if now.Before(t.sweepAt) {
+	if now.Before(t.sweepAt) || t.paused.Load() {
 		t.mu.Unlock()
 		return
 	}

@@ -100,11 +100,21 @@ type SourceStatus struct {
 	Offenders []broker.Offender `json:"offenders,omitempty"`
 }
 
-// DiskStatus is what the data folder takes and has left, in bytes.
+// DiskStatus is what the data folder takes and has left, in bytes, and what has stopped for want of room.
 type DiskStatus struct {
-	Journal int64   `json:"journal_bytes"`
-	Free    int64   `json:"free_bytes"`
-	Days    float64 `json:"days_left,omitempty"` // at the rate of this run; 0: not known
+	Journal int64 `json:"journal_bytes"`
+	Free    int64 `json:"free_bytes"`
+	Reserve int64 `json:"reserve_bytes"`
+	// Owed is what the stores may still have to write of what was taken in: it is kept free above the reserve.
+	Owed int64   `json:"owed_bytes"`
+	Days float64 `json:"days_left,omitempty"` // at the rate of this run; 0: not known
+	// IntakeStopped is why nothing is taken in: "reserve", "full", or "" while something is.
+	IntakeStopped string `json:"intake_stopped,omitempty"`
+	// SendingStopped says that nothing is sent either, Waiting how many writers wait for room.
+	SendingStopped bool `json:"sending_stopped,omitempty"`
+	Waiting        int  `json:"waiting_writers,omitempty"`
+	// Problem says all that to people; "" when all is well.
+	Problem string `json:"problem,omitempty"`
 }
 
 // TimelineEntry is one line of a vehicle's story: Kind says what, Text says it to people, Entry is as it was

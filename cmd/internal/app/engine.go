@@ -69,6 +69,7 @@ type Engine struct {
 
 	httpListener net.Listener
 	started      time.Time
+	looked       lastLook
 	ending       chan struct{}
 }
 
@@ -91,7 +92,7 @@ func (e *Engine) open() error {
 		return err
 	}
 	if err := os.MkdirAll(e.cfg.Data, 0o755); err != nil {
-		return fmt.Errorf("data folder: %w", err)
+		return advise(e.cfg.Data, fmt.Errorf("data folder: %w", err))
 	}
 	channels, err := e.openChannels()
 	if err != nil {
@@ -102,10 +103,10 @@ func (e *Engine) open() error {
 		Keep: time.Duration(e.cfg.Journal.Keep), MaxBytes: int64(e.cfg.Journal.Max), Memory: int64(e.cfg.Memory),
 		KeepTimeline: time.Duration(e.cfg.Retention.Timeline), KeepDead: time.Duration(e.cfg.Retention.Deadletter),
 		WriteBack: time.Duration(e.cfg.WriteBack), Tick: e.opt.Tick, Build: e.opt.Build, Clock: e.opt.Clock,
-		Dispatcher: notify.DispatcherOptions{Channels: channels}, Logger: e.log,
+		Dispatcher: notify.DispatcherOptions{Channels: channels}, Logger: e.log, Reserve: int64(e.cfg.DiskReserve),
 	})
 	if err != nil {
-		return err
+		return advise(e.cfg.Data, err)
 	}
 	return e.openSources()
 }

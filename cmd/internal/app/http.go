@@ -16,6 +16,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/milepost-io/milepost/ingest"
 	"github.com/milepost-io/milepost/rules"
 )
 
@@ -120,6 +121,8 @@ func answer(f func(*http.Request) (any, error)) http.HandlerFunc {
 			problem(w, http.StatusNotFound, err.Error())
 		case errors.Is(err, ErrInvalid):
 			problem(w, http.StatusBadRequest, err.Error())
+		case errors.As(err, new(*ingest.Stopped)):
+			problem(w, http.StatusServiceUnavailable, err.Error())
 		case errors.Is(err, context.DeadlineExceeded):
 			problem(w, http.StatusServiceUnavailable, "the shards are busy; try again")
 		case err != nil:

@@ -73,7 +73,15 @@ func healthy(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("he
 
 func (e *Engine) getReady(w http.ResponseWriter, _ *http.Request) {
 	if !e.ready.Load() {
-		http.Error(w, "replaying the log", http.StatusServiceUnavailable)
+		why := "replaying the log"
+		if d := e.Core.disk.status(); d.IntakeStopped != "" {
+			why += "; " + d.why(e.cfg.Data)
+		}
+		http.Error(w, why, http.StatusServiceUnavailable)
+		return
+	}
+	if why, stopped := e.intake.gate.closed(); stopped {
+		http.Error(w, "intake is stopped: "+why, http.StatusServiceUnavailable)
 		return
 	}
 	_, _ = w.Write([]byte("ready\n"))

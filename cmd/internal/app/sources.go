@@ -33,7 +33,7 @@ func (e *Engine) openSources() error {
 	if err != nil {
 		return err
 	}
-	in := httpapi.Options{Sink: e.intake, NewDecoder: func() ingest.Decoder { return jsoncodec.NewDecoder(cat) }, Logger: e.log}
+	in := httpapi.Options{Sink: refusing{e.intake}, NewDecoder: func() ingest.Decoder { return jsoncodec.NewDecoder(cat) }, Logger: e.log}
 	if e.id.tokens != nil {
 		in.Authorize = e.id.guard.Client
 	}

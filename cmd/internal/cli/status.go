@@ -34,6 +34,8 @@ func newStatus(s *session) *cobra.Command {
 func (s *session) printStatus(st *app.Status) {
 	state := "stopped"
 	switch {
+	case st.Disk.IntakeStopped != "" && st.Ready:
+		state = "intake stopped"
 	case st.Ready:
 		state = "ready"
 	case st.Running:
@@ -46,6 +48,9 @@ func (s *session) printStatus(st *app.Status) {
 	c := st.Counters
 	fmt.Fprintf(s.Out, "received %d = applied %d + duplicate %d + late %d + quarantined %d\n", c.Received, c.Applied, c.Duplicate, c.Late, c.Quarantined)
 	fmt.Fprintf(s.Out, "clock %s  dead letters %d  disk free %s%s  journal %s\n", st.Clock.Format(time.RFC3339), st.DeadLetters, size(st.Disk.Free), daysLeft(st.Disk.Days), size(st.Disk.Journal))
+	if st.Disk.Problem != "" {
+		fmt.Fprintf(s.Out, "\nintake has stopped: %s\n", st.Disk.Problem)
+	}
 	w := tabwriter.NewWriter(s.Out, 2, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "\nSHARD\tAPPLIED\tLAG\tTO REPLAY\tCLOCK")
 	for _, x := range st.Shards {
@@ -65,8 +70,6 @@ func (s *session) printStatus(st *app.Status) {
 		if x.Trouble != "" {
 			fmt.Fprintf(w, "%s: %s\n", x.Name, x.Trouble)
 		}
-	}
-	for _, x := range st.Sources {
 		for _, o := range x.Offenders[:min(len(x.Offenders), 10)] {
 			fmt.Fprintf(w, "  %s\tclient %s published %d for other vehicles\n", x.Name, o.Client, o.Messages)
 		}

@@ -78,6 +78,8 @@ function overview(o) {
   $("c-flight").textContent = num(Math.max(0, flight));
   $("c-rate").textContent = state.rate == null ? "–" : num(state.rate);
   $("clock").textContent = when(o.clock);
+  $("alarm").hidden = !o.alarm;
+  if (o.alarm) $("alarm").textContent = t("Intake has stopped") + ": " + o.alarm;
   const open = state.leads.filter((l) => l.state !== "closed").length;
   $("lead-count").textContent = num(open) + (open >= MAX ? "+" : "");
   $("lead-count").hidden = !open;

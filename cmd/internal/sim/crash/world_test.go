@@ -22,6 +22,7 @@ import (
 	"github.com/milepost-io/milepost/state"
 	"github.com/milepost-io/milepost/state/log"
 	"github.com/milepost-io/milepost/state/log/journal"
+	"github.com/milepost-io/milepost/state/statetest"
 )
 
 // dataDir is the engine's folder in the world's file system.
@@ -40,6 +41,7 @@ type world struct {
 	rng    *rand.Rand
 	shards journal.Shards
 	memory int64
+	crowd  bool         // somebody else fills the disk again and again
 	now    atomic.Int64 // Unix ms
 	mem    *vfs.MemFS
 	to     *receivers
@@ -63,6 +65,8 @@ type life struct {
 	world  *world
 	core   *app.Core
 	mem    *vfs.MemFS
+	disk   *statetest.SmallDisk
+	crowd  crowd
 	rng    *rand.Rand // guarded by mu
 	next   int        // the request to be sent next
 	again  int        // topics are read on from the first of their requests not below it
@@ -101,8 +105,9 @@ func (w *world) start() {
 	if a, err := journal.OpenReadOnly(w.mem, app.JournalDir(dataDir)); err == nil { // not the first start
 		w.to.remember(w.t, a)
 	}
+	l.disk = statetest.NewSmallDisk(l.fs(), dataDir, diskSize)
 	core, err := app.OpenCore(app.CoreOptions{
-		Data: dataDir, FS: l.fs(), Shards: w.shards, Keep: 1000 * 24 * time.Hour, MaxBytes: 1 << 40, Memory: w.memory, Cache: 1 << 20,
+		Data: dataDir, FS: l.disk, Reserve: diskSize / 20, DiskEvery: time.Millisecond, Shards: w.shards, Keep: 1000 * 24 * time.Hour, MaxBytes: 1 << 40, Memory: w.memory, Cache: 1 << 20,
 		WriteBack: 3 * time.Millisecond, Tick: time.Millisecond, IdleTick: 10 * time.Millisecond, Build: "sim",
 		Clock: func(floor int64) *app.Clock {
 			return app.WallClock(func() time.Time { return time.UnixMilli(w.now.Load()) }, floor)
@@ -117,6 +122,9 @@ func (w *world) start() {
 		w.t.Fatalf("open: %v", err)
 	}
 	l.core = core
+	if w.crowd {
+		l.crowd.begin(l.disk, w.rng.Uint64())
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	l.cancel = cancel
 	go func() {
@@ -181,6 +189,7 @@ func (w *world) restart() {
 	l.mu.Lock()
 	l.cut()
 	l.mu.Unlock()
+	l.crowd.end()
 	l.cancel()
 	<-l.ended
 	w.crashes++
@@ -318,6 +327,7 @@ func (w *world) finish() {
 
 func (w *world) stop() {
 	w.t.Helper()
+	w.life.crowd.end()
 	w.life.cancel()
 	<-w.life.ended
 	if w.life.err != nil {
