@@ -104,7 +104,7 @@ func (s *session) locate(ctx context.Context, parts []*partition, infos map[stri
 		if info := infos[p.topic]; info.err == nil && len(info.leaders) > 0 { // else it went away just now
 			begins[i] = s.beginning(p, info.id, offsets[p.topic], origins)
 		}
-		if begins[i].refused == "" && begins[i].offset < 0 {
+		if begins[i].refused == "" && begins[i].offset < 0 && p.leader >= 0 {
 			ends = append(ends, p)
 		}
 	}
@@ -117,11 +117,17 @@ func (s *session) locate(ctx context.Context, parts []*partition, infos map[stri
 		if info.err != nil || len(info.leaders) == 0 {
 			continue
 		}
-		switch begins[i].offset {
-		case kafka.FirstOffset:
-			begins[i].offset = bounds[p].first
-		case kafka.LastOffset:
-			begins[i].offset = bounds[p].last
+		if begins[i].refused == "" && begins[i].offset < 0 {
+			b, ok := bounds[p]
+			if !ok {
+				s.postpone(p) // nobody leads it at present; the others need not wait
+				continue
+			}
+			if begins[i].offset == kafka.FirstOffset {
+				begins[i].offset = b.first
+			} else {
+				begins[i].offset = b.last
+			}
 		}
 		s.begin(p, info.id, begins[i])
 	}
@@ -242,7 +248,7 @@ func (s *Source) setID(topic string, id topicID) {
 // bounds are where a partition begins and ends: the first offset and the one behind the last.
 type bounds struct{ first, last int64 }
 
-// bounds asks for those of partitions.
+// bounds asks for those of partitions. It leaves out partitions whose leader does not tell.
 func (s *session) bounds(ctx context.Context, parts []*partition) (map[*partition]bounds, error) {
 	if len(parts) == 0 {
 		return nil, nil
@@ -259,13 +265,13 @@ func (s *session) bounds(ctx context.Context, parts []*partition) (map[*partitio
 	for _, p := range parts {
 		i := slices.IndexFunc(res.Topics[p.topic], func(r kafka.PartitionOffsets) bool { return r.Partition == int(p.id) })
 		if i < 0 {
-			return nil, fmt.Errorf("first and last offset of %s: the broker says nothing of it", p.label)
+			continue
 		}
-		r := res.Topics[p.topic][i]
-		if r.Error != nil {
-			return nil, fmt.Errorf("first and last offset of %s: %w", p.label, r.Error)
+		if r := res.Topics[p.topic][i]; r.Error == nil && r.FirstOffset >= 0 && r.LastOffset >= r.FirstOffset {
+			out[p] = bounds{r.FirstOffset, r.LastOffset}
+		} else {
+			s.source.log.warn(causePartition).Err(r.Error).Str("partition", p.label).Msg("kafka: the broker does not say where a partition begins; trying again")
 		}
-		out[p] = bounds{r.FirstOffset, r.LastOffset}
 	}
 	return out, nil
 }
