@@ -47,8 +47,8 @@ func stubbed() []route {
 // TestEveryRouteNeedsItsRole asks every route of the table as everybody.
 func TestEveryRouteNeedsItsRole(t *testing.T) {
 	table := stubbed()
-	h := handler(table, testGuard(t))
 	for _, r := range table {
+		h := handler(table, testGuard(t)) // each with its own count of wrong tokens
 		method, path := "POST", r.pattern
 		if m, p, ok := strings.Cut(r.pattern, " "); ok {
 			method, path = m, p
