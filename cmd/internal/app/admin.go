@@ -29,6 +29,10 @@ type Admin interface {
 	// the latter.
 	RequeueDead(ctx context.Context, id string) error
 	DropDead(ctx context.Context, id string) error
+	// Hold stops sending to a destination, or to all with "", until Release: by is who wants it. What waits
+	// stays in the outbox.
+	Hold(ctx context.Context, destination, by, reason string) error
+	Release(ctx context.Context, destination, by string) (*Hold, error)
 }
 
 var (
@@ -58,6 +62,7 @@ type Status struct {
 	Shards       []ShardStatus           `json:"shards"`
 	Sources      []SourceStatus          `json:"sources"`
 	Outbox       []notify.EndpointStatus `json:"outbox"`
+	Holds        []Hold                  `json:"holds"`
 	DeadLetters  int                     `json:"dead_letters"`
 	Held         map[string]int          `json:"held"`
 	Disk         DiskStatus              `json:"disk"`

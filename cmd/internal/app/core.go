@@ -54,6 +54,7 @@ type Core struct {
 	read    *notify.ReadModel
 	rules   activation
 	disp    *notify.Dispatcher
+	holds   *holds
 	closers []func() error
 	ready   atomic.Bool
 	dead    atomic.Int64 // dead letters
@@ -72,6 +73,9 @@ func newCore(l zerolog.Logger) *Core { return &Core{log: l, read: notify.NewRead
 
 // openCore opens all that a Core is made of. What was opened before an error is for Close.
 func (c *Core) openCore(o CoreOptions) error {
+	if o.FS == nil {
+		o.FS = state.MachineFS()
+	}
 	c.opt = o
 	j, err := journal.Open(journal.Options{
 		FS: o.FS, Dir: JournalDir(o.Data), Shards: o.Shards, Keep: o.Keep, MaxBytes: o.MaxBytes, Logger: c.log,
@@ -105,8 +109,11 @@ func (c *Core) openDispatcher() error {
 	}
 	o.Results, o.Scan, o.Clock, o.Log = appendResult{c.intake}, c.scanOutbox, c.clock.Now, c.log
 	d, err := notify.NewDispatcher(o)
+	if err != nil {
+		return err
+	}
 	c.disp = d
-	return err
+	return c.openHeld()
 }
 
 // Life is what the owner of a Core adds to its run. Nil members add nothing.

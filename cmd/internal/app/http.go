@@ -101,6 +101,8 @@ func (e *Engine) routes(tok tokens) http.Handler {
 	mux.Handle("DELETE /api/v1/deadletters/{id}", admin(answer(func(r *http.Request) (any, error) {
 		return map[string]string{"dropped": r.PathValue("id")}, e.DropDead(r.Context(), r.PathValue("id"))
 	})))
+	mux.Handle("POST /api/v1/hold", admin(answer(e.postHold)))
+	mux.Handle("POST /api/v1/release", admin(answer(e.postRelease)))
 	mux.Handle("POST /-/reload", admin(e.reloadHandler))
 	mux.Handle("GET /metrics", e.metrics())
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("healthy\n")) })
@@ -140,12 +142,13 @@ func (t tokens) require(role string, h http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if _, ok := check(token); !ok {
+		name, ok := check(token)
+		if !ok {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			problem(w, http.StatusUnauthorized, "a bearer token with role "+role+" or admin is needed")
 			return
 		}
-		h.ServeHTTP(w, r)
+		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tokenName{}, name)))
 	})
 }
 

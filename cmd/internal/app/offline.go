@@ -108,6 +108,8 @@ func (o *Offline) Close() error {
 	return err
 }
 
+func (o *Offline) fs() state.FS { return state.MachineFS() }
+
 // at is the shard of a key.
 func (o *Offline) at(stream log.Stream, key []byte) *state.Offline {
 	n := o.count.Events
@@ -133,6 +135,11 @@ func (o *Offline) Status(context.Context) (*Status, error) {
 		}
 		st.DeadLetters += len(letters)
 	}
+	held, err := openHolds(o.fs(), o.cfg.Data)
+	if err != nil {
+		return nil, err
+	}
+	st.Holds = held.list()
 	st.Disk = DiskStatus{Free: freeBytes(o.cfg.Data), Journal: filesIn(filepath.Join(o.cfg.Data, journalDir))}
 	c := &st.Counters
 	c.Received = c.Applied + c.Duplicate + c.Late + c.Quarantined
