@@ -41,6 +41,8 @@ var (
 	errReplaying = errors.New("the engine is replaying its log; try again in a moment")
 	// ErrInvalid is returned for a value that cannot be.
 	ErrInvalid = errors.New("not possible")
+	// ErrBusy is returned for what is done one at a time.
+	ErrBusy = errors.New("busy")
 	// ErrOffline is returned for what only a running engine can do.
 	ErrOffline = errors.New("needs the running engine")
 )

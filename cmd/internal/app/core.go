@@ -11,6 +11,7 @@ import (
 	"github.com/milepost-io/milepost/ingest"
 	"github.com/milepost-io/milepost/notify"
 	"github.com/milepost-io/milepost/state"
+	"github.com/milepost-io/milepost/state/backup"
 	"github.com/milepost-io/milepost/state/log"
 	"github.com/milepost-io/milepost/state/log/journal"
 )
@@ -77,6 +78,9 @@ func (c *Core) openCore(o CoreOptions) error {
 		o.FS = state.MachineFS()
 	}
 	c.opt = o
+	if err := backup.CheckFinished(o.FS, o.Data); err != nil {
+		return err
+	}
 	j, err := journal.Open(journal.Options{
 		FS: o.FS, Dir: JournalDir(o.Data), Shards: o.Shards, Keep: o.Keep, MaxBytes: o.MaxBytes, Logger: c.log,
 		Now: func() time.Time { return c.clock.Time() },

@@ -47,6 +47,7 @@ type Engine struct {
 	cfg     *config.Config
 	opt     Options
 	sources sources
+	backups *backups
 
 	httpListener net.Listener
 	started      time.Time
@@ -55,7 +56,7 @@ type Engine struct {
 
 // Run opens the folder, serves until ctx ends and stops cleanly.
 func Run(ctx context.Context, cfg *config.Config, o Options) error {
-	e := &Engine{Core: newCore(o.Logger), cfg: cfg, opt: o, started: time.Now(), ending: make(chan struct{})}
+	e := &Engine{Core: newCore(o.Logger), cfg: cfg, opt: o, started: time.Now(), ending: make(chan struct{}), backups: newBackups()}
 	err := e.open()
 	if err == nil {
 		err = e.run(ctx)
@@ -108,7 +109,7 @@ func (e *Engine) run(ctx context.Context) error {
 	err := e.Core.Run(ctx, Life{
 		Beside: []Task{{"http", e.serveHTTP}},
 		Begin:  e.activateAtStart,
-		Serve:  []Task{{"flight recorder", e.recordFlight}, {"reload", e.watchRules}, {"sources", e.runSources}},
+		Serve:  []Task{{"flight recorder", e.recordFlight}, {"reload", e.watchRules}, {"sources", e.runSources}, {"backups", e.runBackups}},
 		Ready:  e.announce,
 		Ending: func() { close(e.ending) },
 	})

@@ -101,6 +101,9 @@ func (e *Engine) routes(tok tokens) http.Handler {
 	mux.Handle("DELETE /api/v1/deadletters/{id}", admin(answer(func(r *http.Request) (any, error) {
 		return map[string]string{"dropped": r.PathValue("id")}, e.DropDead(r.Context(), r.PathValue("id"))
 	})))
+	mux.Handle("POST /api/v1/backup", admin(answer(e.postBackup)))
+	mux.Handle("GET /api/v1/backup", admin(answer(func(*http.Request) (any, error) { return e.BackupStatus(), nil })))
+	mux.Handle("DELETE /api/v1/backup", admin(answer(func(*http.Request) (any, error) { return e.StopBackup(), nil })))
 	mux.Handle("POST /api/v1/hold", admin(answer(e.postHold)))
 	mux.Handle("POST /api/v1/release", admin(answer(e.postRelease)))
 	mux.Handle("POST /-/reload", admin(e.reloadHandler))
@@ -177,6 +180,8 @@ func answer(f func(*http.Request) (any, error)) http.HandlerFunc {
 			problem(w, http.StatusNotFound, err.Error())
 		case errors.Is(err, ErrInvalid):
 			problem(w, http.StatusBadRequest, err.Error())
+		case errors.Is(err, ErrBusy):
+			problem(w, http.StatusConflict, err.Error())
 		case errors.Is(err, context.DeadlineExceeded):
 			problem(w, http.StatusServiceUnavailable, "the shards are busy; try again")
 		case err != nil:

@@ -13,6 +13,7 @@ import (
 	"github.com/milepost-io/milepost/notify"
 	"github.com/milepost-io/milepost/rules"
 	"github.com/milepost-io/milepost/state"
+	"github.com/milepost-io/milepost/state/backup"
 	"github.com/milepost-io/milepost/state/log"
 	"github.com/milepost-io/milepost/state/log/journal"
 )
@@ -33,6 +34,9 @@ func OpenOffline(cfg *config.Config) (*Offline, error) {
 	dir := JournalDir(cfg.Data)
 	if _, err := os.Stat(dir); err != nil {
 		return nil, fmt.Errorf("%s holds no engine's data: %w", cfg.Data, err)
+	}
+	if err := backup.CheckFinished(state.MachineFS(), cfg.Data); err != nil {
+		return nil, err
 	}
 	arch, err := journal.OpenReadOnly(nil, dir)
 	if err != nil {

@@ -41,6 +41,7 @@ type Journal struct {
 	spare    []*openFrame
 	idle     bool // the syncer waits on wake
 	retain   bool // there may be segments to remove
+	pins     int  // Pin: while above 0 none is removed
 	closing  bool // Close was called
 	closed   bool // and the syncer has ended
 	err      error

@@ -59,6 +59,7 @@ func fillSegment(o *Options, f vfs.File, h segmentHeader, path string, fill func
 		}
 		seg.size += n
 	}
+	seg.durable = seg.size
 	return seg, f.Sync()
 }
 
