@@ -69,7 +69,9 @@ func (m *Manifest) Bytes() (n int64) {
 }
 
 // Shards are the partition counts.
-func (m *Manifest) Shards() journal.Shards { return journal.Shards{Events: m.Events, Notices: m.Notices} }
+func (m *Manifest) Shards() journal.Shards {
+	return journal.Shards{Events: m.Events, Notices: m.Notices}
+}
 
 // ID is the id of the log that was backed up.
 func (m *Manifest) ID() (id log.ID, err error) {

@@ -32,14 +32,26 @@ func storeFolder(p log.Partition) string {
 // Backup makes a backup of the running engine in dir, which is empty or not there. Shards and sources do
 // not wait for it. expect is told how many bytes there are to copy, did how many were since its last call.
 func (c *Core) Backup(ctx context.Context, dir, source string, expect, did func(int64)) (*backup.Manifest, error) {
+	data, err := absolute(c.opt.FS, c.opt.Data)
+	if err != nil {
+		return nil, err
+	}
 	o := backup.TakeOptions{
-		FS: c.opt.FS, Dir: dir, Data: c.opt.Data, Journal: c.journal, Extra: backupExtra(), Build: c.opt.Build,
+		FS: c.opt.FS, Dir: dir, Data: data, Journal: c.journal, Extra: backupExtra(), Build: c.opt.Build,
 		Source: source, Time: c.clock.Time(), Expect: expect, Did: did,
 	}
 	for _, s := range c.shards {
 		o.Stores = append(o.Stores, backup.Source{Partition: s.part, Folder: storeFolder(s.part), Checkpoint: s.store.Checkpoint})
 	}
 	return backup.Take(ctx, o)
+}
+
+// absolute makes paths comparable on the machine's file system; a file system of a test has no working folder.
+func absolute(fs state.FS, path string) (string, error) {
+	if fs != state.MachineFS() {
+		return path, nil
+	}
+	return filepath.Abs(path)
 }
 
 // BackupOffline makes a backup of the folder of a stopped engine.
@@ -93,16 +105,22 @@ type BackupRequest struct {
 
 // backups makes one backup at a time, as a task of the engine.
 type backups struct {
-	ask          chan string // a folder
+	ask          chan wantedBackup
 	bytes, total atomic.Int64
 
-	mu     sync.Mutex
-	last   BackupStatus
-	cancel context.CancelFunc // of the one that runs, nil when none does
+	mu   sync.Mutex
+	last BackupStatus
+	stop context.CancelFunc // of the last one
+}
+
+// wantedBackup is a backup that was asked for; ctx ends when it is called off.
+type wantedBackup struct {
+	ctx context.Context
+	dir string
 }
 
 func newBackups() *backups {
-	return &backups{ask: make(chan string, 1), last: BackupStatus{State: "none"}}
+	return &backups{ask: make(chan wantedBackup, 1), last: BackupStatus{State: "none"}, stop: func() {}}
 }
 
 // runBackups makes the backups that are asked for until ctx ends, and ends one that is under way then.
@@ -111,35 +129,32 @@ func (e *Engine) runBackups(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case dir := <-e.backups.ask:
-			e.backup(ctx, dir)
+		case w := <-e.backups.ask:
+			e.backup(ctx, w)
 		}
 	}
 }
 
-func (e *Engine) backup(ctx context.Context, dir string) {
+func (e *Engine) backup(ctx context.Context, w wantedBackup) {
 	b := e.backups
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	b.mu.Lock()
-	b.cancel = cancel
-	b.mu.Unlock()
-	m, err := e.Backup(ctx, dir, e.cfg.Source, b.total.Store, func(n int64) { b.bytes.Add(n) })
+	defer context.AfterFunc(w.ctx, cancel)()
+	m, err := e.Backup(ctx, w.dir, e.cfg.Source, b.total.Store, func(n int64) { b.bytes.Add(n) })
 	if ctx.Err() != nil {
 		err = errors.Join(errors.New("the backup was stopped"), err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.cancel = nil
 	st := &b.last
 	st.Seconds = time.Since(*st.Started).Seconds()
 	if err != nil {
 		st.State, st.Error = "failed", err.Error()
-		e.log.Error().Err(err).Str("dir", dir).Msg("backup failed")
+		e.log.Error().Err(err).Str("dir", w.dir).Msg("backup failed")
 		return
 	}
 	st.State, st.Bytes, st.Total, st.Files = "done", m.Bytes(), m.Bytes(), len(m.Files)
-	e.log.Info().Str("dir", dir).Int64("bytes", st.Bytes).Int("files", st.Files).Float64("seconds", st.Seconds).Msg("backup done")
+	e.log.Info().Str("dir", w.dir).Int64("bytes", st.Bytes).Int("files", st.Files).Float64("seconds", st.Seconds).Msg("backup done")
 }
 
 // StartBackup begins a backup; another one under way is an error.
@@ -163,7 +178,10 @@ func (e *Engine) StartBackup(dir, by string) (BackupStatus, error) {
 	b.last = BackupStatus{State: "running", Dir: filepath.Clean(dir), Started: &now}
 	b.bytes.Store(0)
 	b.total.Store(0)
-	b.ask <- b.last.Dir // there is room: none is running
+	w := wantedBackup{dir: b.last.Dir}
+	b.stop() // of one that has ended
+	w.ctx, b.stop = context.WithCancel(context.Background())
+	b.ask <- w // there is room: none is running
 	return b.last, nil
 }
 
@@ -183,9 +201,7 @@ func (e *Engine) BackupStatus() BackupStatus {
 func (e *Engine) StopBackup() BackupStatus {
 	b := e.backups
 	b.mu.Lock()
-	if b.cancel != nil {
-		b.cancel()
-	}
+	b.stop()
 	b.mu.Unlock()
 	return e.BackupStatus()
 }

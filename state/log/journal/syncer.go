@@ -222,7 +222,7 @@ func (j *Journal) settle(group []*openFrame) {
 	}
 	j.durableSeq = j.writer.durableSeq
 	j.writer.seg.durable = j.writer.seg.size // the group was synced to its last frame
-	j.ring.evict(j.opts.Memory) // published frames are durable now: the syncer does one group at a time
+	j.ring.evict(j.opts.Memory)              // published frames are durable now: the syncer does one group at a time
 	j.wakeDurables()
 	j.space.Broadcast()
 }
