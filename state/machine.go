@@ -65,6 +65,7 @@ type Machine struct {
 	timers   timerHeap
 	sweep    sweep
 	origins  origins
+	offsets  offsets
 	days     []dayMark
 	control  []byte // payload in force
 
@@ -120,7 +121,7 @@ func NewMachine(o MachineOptions) (*Machine, error) {
 	if o.MaxSweep == 0 {
 		o.MaxSweep = 64
 	}
-	m := &Machine{opt: o, cache: newCache(), counters: map[counter]int64{}, rows: newRowBuffer(), origins: newOrigins()}
+	m := &Machine{opt: o, cache: newCache(), counters: map[counter]int64{}, rows: newRowBuffer(), origins: newOrigins(), offsets: newOffsets()}
 	m.ctx.m = m
 	m.timers.less = m.timerLess
 	m.senders = make([]sender, o.Senders)
@@ -194,8 +195,10 @@ func (m *Machine) dispatch(rec *log.Record) error {
 		m.applyControl(rec)
 	case log.Drop:
 		return m.applyDrop(rec)
+	case log.SourcePosition:
+		m.offsets.applyPosition(rec)
 	default:
-		return fmt.Errorf("record of kind %d, expected 1 to %d: written by a newer version?", rec.Kind, log.Drop)
+		return fmt.Errorf("record of kind %d, expected 1 to %d: written by a newer version?", rec.Kind, log.SourcePosition)
 	}
 	return nil
 }

@@ -22,9 +22,8 @@ const (
 // (S5). They are kept as rows of the write-back, under the offset of the request's first entry: so they
 // stand with the position (E3), and a replay remembers the same.
 //
-// Requests are told apart by inequality of Seq, since the number of a request says nothing about its age. A
-// source whose Seq rises (Kafka: origin a partition, Seq an offset) needs the highest alone and no day;
-// which rule holds will be a property of the record, as Oversize is.
+// Requests are told apart by inequality of Seq, since the number of a request says nothing about its age.
+// Sources whose Seq rises are remembered in offsets.
 type origins struct {
 	seen  map[originID]seenOrigin
 	queue []originAt // by offset; the first head of them have been forgotten
@@ -61,6 +60,9 @@ func newOrigins() origins { return origins{seen: map[originID]seenOrigin{}, max:
 func (m *Machine) repeated(rec *log.Record) bool {
 	if len(rec.Origin) == 0 {
 		return false
+	}
+	if rec.Rising {
+		return m.offsets.redelivered(rec)
 	}
 	o := &m.origins
 	for n := 0; n < forgetPerRecord && o.head < len(o.queue) && rec.Arrival-o.queue[o.head].at > originFor; n++ {

@@ -35,9 +35,13 @@ type position struct {
 	Sweep   sweep         `json:"sweep"`
 	Ahead   [][]byte      `json:"ahead,omitempty"`
 	Counter []counterLine `json:"counters,omitempty"`
+	// Since version 2: see offsets.
+	Applied []appliedState   `json:"applied,omitempty"`
+	Taken   []SourcePosition `json:"taken,omitempty"`
 }
 
-const positionVersion = 1
+// positionVersion is the version written; positionVersion-1 is read too.
+const positionVersion = 2
 
 type hexID log.ID
 
@@ -82,7 +86,7 @@ func (m *Machine) encodePosition() ([]byte, error) {
 	p := position{
 		Version: positionVersion, Log: hexID(m.opt.LogID), Stage: m.opt.Stage.String(), Shard: m.opt.Shard,
 		Next: m.next, Clock: m.clock, Cursor: m.timerCursor(), Gen: m.gen, Counts: m.outcomes,
-		Sweep: m.sweep, Counter: m.counterList(),
+		Sweep: m.sweep, Counter: m.counterList(), Applied: m.offsets.appliedList(), Taken: m.offsets.positions(),
 	}
 	for _, s := range m.senders {
 		p.Senders = append(p.Senders, senderState{hexID(s.Log), s.Highest, s.Clock})
@@ -128,8 +132,8 @@ func decodePosition(b []byte) (position, error) {
 	if err := json.Unmarshal(b, &p); err != nil {
 		return p, fmt.Errorf("position: %w", err)
 	}
-	if p.Version != positionVersion {
-		return p, fmt.Errorf("position of version %d, expected %d: written by a newer version?", p.Version, positionVersion)
+	if p.Version != positionVersion && p.Version != positionVersion-1 {
+		return p, fmt.Errorf("position of version %d, expected %d or %d: written by a newer version?", p.Version, positionVersion-1, positionVersion)
 	}
 	return p, nil
 }
@@ -159,6 +163,7 @@ func (m *Machine) take(p *position) {
 	for i, t := range p.Told {
 		m.out[i].told = t
 	}
+	m.offsets.restore(p)
 	for _, c := range p.Counter {
 		m.counters[counter{c.Name, c.Label}] = c.N
 	}

@@ -83,8 +83,10 @@ type Record struct {
 	// and partition, offset) for Kafka, (token and Idempotency-Key, request number) for HTTP. Empty: none.
 	Origin []byte
 	Seq    uint64
-	// Rising says that Seq rises within Origin, as offsets do: a record at or below the highest Seq that
-	// was applied is a redelivery. Without it Seq tells requests apart and says nothing about their age.
+	// Rising says that Seq rises within Origin, as offsets do, from record to record: one at or below the
+	// highest Seq that its shard applied is a redelivery. What holds several records (a Kafka message with
+	// an array) gives each its own. Without Rising Seq tells requests apart, all records of one having the
+	// same, and says nothing about their age.
 	Rising bool
 	// Codec names how Payload is encoded ("json").
 	Codec   []byte

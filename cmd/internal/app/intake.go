@@ -50,6 +50,14 @@ func (in *intake) append(p log.Partition, rec *log.Record, ack log.Ack) (log.Off
 	return in.appendAll(p, one[:], ack)
 }
 
+// appendSourcePosition notes that every record of origin below next is in the log and durable: what a
+// store restored from a backup resumes the source at. It is no input (E5).
+func (in *intake) appendSourcePosition(origin string, next uint64, ack log.Ack) error {
+	rec := log.Record{Kind: log.SourcePosition, Origin: []byte(origin), Seq: next, Rising: true}
+	_, err := in.append(log.Partition{Stream: log.Events}, &rec, ack)
+	return err
+}
+
 // appendAll stamps and appends records that belong together: they have one arrival, and all of them
 // survive a crash, or none.
 func (in *intake) appendAll(p log.Partition, recs []log.Record, ack log.Ack) (log.Offset, error) {
@@ -148,7 +156,7 @@ func (t *taken) add(in *intake, r *ingest.Record) {
 	}
 	part.recs = append(part.recs, log.Record{
 		Kind: log.Event, Oversize: r.Oversize, Types: uint32(r.Types), Key: r.Key,
-		Source: t.bytes(r.Source), Topic: t.bytes(r.Topic), Origin: t.bytes(r.Origin), Seq: r.Seq,
+		Source: t.bytes(r.Source), Topic: t.bytes(r.Topic), Origin: t.bytes(r.Origin), Seq: r.Seq, Rising: r.Rising,
 		Codec: t.bytes(r.Codec), Payload: r.Payload,
 	})
 }

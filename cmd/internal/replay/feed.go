@@ -5,6 +5,7 @@ import (
 	"container/heap"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
 	"strings"
@@ -55,7 +56,8 @@ func Feed(ctx context.Context, r *Replay, input string, progress func(int)) (int
 }
 
 // feedJournal reads the events of a kept journal, in the order of their arrival; what the engine itself
-// appended is not input.
+// appended is not input. An origin is told apart by the partition it stands in: a redelivery is told
+// within one (S5), and partitions meet here in another order than their source had.
 func feedJournal(dir string, take func(*ingest.Record) error) error {
 	a, err := journal.OpenReadOnly(nil, filepath.Join(dir, "journal"))
 	if err != nil {
@@ -72,7 +74,7 @@ func feedJournal(dir string, take func(*ingest.Record) error) error {
 		}
 		window.add(ingest.Record{
 			Key: bytes.Clone(rec.Key), Party: e.Partition.Stream == log.Notices, Types: ingest.Types(rec.Types), Oversize: rec.Oversize,
-			Arrival: rec.Arrival, Source: string(rec.Source), Topic: string(rec.Topic), Origin: string(rec.Origin), Seq: rec.Seq,
+			Arrival: rec.Arrival, Source: string(rec.Source), Topic: string(rec.Topic), Origin: originIn(e.Partition, rec.Origin), Seq: rec.Seq, Rising: rec.Rising,
 			Codec: string(rec.Codec), Payload: bytes.Clone(rec.Payload),
 		})
 		for len(window.recs) > reorder {
@@ -87,6 +89,14 @@ func feedJournal(dir string, take func(*ingest.Record) error) error {
 		}
 	}
 	return nil
+}
+
+// originIn names an origin within a partition; a record without an origin stays so.
+func originIn(p log.Partition, origin []byte) string {
+	if len(origin) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s/%d/%s", p.Stream, p.Shard, origin)
 }
 
 // reorder is how many records are held back: more than one group of the journal holds, within which

@@ -133,7 +133,7 @@ func (r *Replay) Apply(in *ingest.Record) error {
 	r.clock = max(r.clock, in.Arrival)
 	rec := log.Record{
 		Kind: log.Event, Oversize: in.Oversize, Types: uint32(in.Types), Arrival: in.Arrival, Key: in.Key,
-		Source: []byte(in.Source), Topic: []byte(in.Topic), Origin: []byte(in.Origin), Seq: in.Seq,
+		Source: []byte(in.Source), Topic: []byte(in.Topic), Origin: []byte(in.Origin), Seq: in.Seq, Rising: in.Rising,
 		Codec: []byte(in.Codec), Payload: in.Payload,
 	}
 	if in.Party {

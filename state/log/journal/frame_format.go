@@ -39,9 +39,10 @@ import (
 //	20  length of the run                    seq], codec, payload; numbers are varints, bytes
 //	                                         have their length before them
 const (
-	segmentMagic  = "MPJRNLSG"
-	frameMagic    = "MPJF"
-	formatVersion = 1
+	segmentMagic = "MPJRNLSG"
+	frameMagic   = "MPJF"
+	// formatVersion is the format written; formatVersion-1, which knows no rising Seq, is read too.
+	formatVersion = 2
 
 	segmentHeaderLen = 64
 	frameHeaderLen   = 64
@@ -59,7 +60,8 @@ const (
 	kindMask     = 0x0f
 	flagOversize = 0x10
 	flagOrigin   = 0x20
-	knownFlags   = flagOversize | flagOrigin
+	flagRising   = 0x40
+	knownFlags   = flagOversize | flagOrigin | flagRising
 )
 
 var (
@@ -205,6 +207,9 @@ func appendRecord(b []byte, r *log.Record, prev int64) []byte {
 	if len(r.Origin) > 0 || r.Seq != 0 {
 		flags |= flagOrigin
 	}
+	if r.Rising {
+		flags |= flagRising
+	}
 	b = append(b, flags)
 	b = binary.AppendUvarint(b, uint64(r.Types))
 	b = binary.AppendVarint(b, r.Arrival-prev) // wraps both ways for extreme arrivals
@@ -237,6 +242,7 @@ func (d *runDecoder) next(r *log.Record) bool {
 	}
 	r.Kind = log.Kind(flags & kindMask)
 	r.Oversize = flags&flagOversize != 0
+	r.Rising = flags&flagRising != 0
 	types := d.Uvarint()
 	if types > math.MaxUint32 {
 		d.Bad = true

@@ -68,10 +68,10 @@ func FuzzFrame(f *testing.F) {
 func FuzzRecord(f *testing.F) {
 	for n := range 12 {
 		r := logtest.Record(n)
-		f.Add(byte(r.Kind), r.Oversize, r.Types, r.Arrival, int64(n)<<60, r.Key, r.Source, r.Topic, r.Origin, r.Seq, r.Codec, r.Payload)
+		f.Add(byte(r.Kind), r.Oversize, r.Rising, r.Types, r.Arrival, int64(n)<<60, r.Key, r.Source, r.Topic, r.Origin, r.Seq, r.Codec, r.Payload)
 	}
-	f.Fuzz(func(t *testing.T, kind byte, oversize bool, types uint32, arrival, prev int64, key, source, topic, origin []byte, seq uint64, codec, payload []byte) {
-		in := log.Record{Kind: log.Kind(kind & kindMask), Oversize: oversize, Types: types, Arrival: arrival,
+	f.Fuzz(func(t *testing.T, kind byte, oversize, rising bool, types uint32, arrival, prev int64, key, source, topic, origin []byte, seq uint64, codec, payload []byte) {
+		in := log.Record{Kind: log.Kind(kind & kindMask), Oversize: oversize, Rising: rising, Types: types, Arrival: arrival,
 			Key: key, Source: source, Topic: topic, Origin: origin, Seq: seq, Codec: codec, Payload: payload}
 		b := appendRecord(nil, &in, prev)
 		if len(b) < minRecordLen || len(b) > recordBound(&in) {

@@ -68,8 +68,8 @@ func decodeSegmentHeader(b []byte) (segmentHeader, int, error) {
 	if len(b) < segmentHeaderLen || string(b[:8]) != segmentMagic {
 		return segmentHeader{}, 0, fmt.Errorf("not a journal segment")
 	}
-	if v := le.Uint32(b[16:]); v != formatVersion {
-		return segmentHeader{}, 0, fmt.Errorf("format version is %d, this build reads %d", v, formatVersion)
+	if v := le.Uint32(b[16:]); v != formatVersion && v != formatVersion-1 {
+		return segmentHeader{}, 0, fmt.Errorf("format version is %d, this build reads %d and %d", v, formatVersion-1, formatVersion)
 	}
 	h := segmentHeader{
 		shards:   Shards{Events: int(le.Uint16(b[20:])), Notices: int(le.Uint16(b[22:]))},

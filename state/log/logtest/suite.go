@@ -78,7 +78,7 @@ func bounded(t *testing.T) context.Context {
 // Record makes the n-th record of a test: every field varies, none is always set.
 func Record(n int) log.Record {
 	r := log.Record{
-		Kind:    log.Kind(1 + n%6),
+		Kind:    log.Kind(1 + n%int(log.SourcePosition)),
 		Types:   uint32(n * 2654435761),
 		Arrival: 1_700_000_000_000 + int64(n*37%1000) - int64(n%3)*100_000,
 		Key:     fmt.Appendf(nil, "key-%d", n),
@@ -90,6 +90,7 @@ func Record(n int) log.Record {
 	if n%3 == 0 {
 		r.Origin, r.Seq = []byte("origin"), uint64(n)
 	}
+	r.Rising = n%6 == 0
 	if n%5 == 0 {
 		r.Oversize, r.Seq = true, uint64(n)<<40
 	}
@@ -112,6 +113,8 @@ func Diff(got, want *log.Record) string {
 		return fmt.Sprintf("kind %d, want %d", got.Kind, want.Kind)
 	case got.Oversize != want.Oversize:
 		return fmt.Sprintf("oversize %v, want %v", got.Oversize, want.Oversize)
+	case got.Rising != want.Rising:
+		return fmt.Sprintf("rising %v, want %v", got.Rising, want.Rising)
 	case got.Types != want.Types:
 		return fmt.Sprintf("types %x, want %x", got.Types, want.Types)
 	case got.Arrival != want.Arrival:
