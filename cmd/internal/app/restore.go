@@ -11,6 +11,7 @@ import (
 	"github.com/milepost-io/milepost/cmd/internal/config"
 	"github.com/milepost-io/milepost/state"
 	"github.com/milepost-io/milepost/state/backup"
+	"github.com/milepost-io/milepost/state/erasure"
 	"github.com/milepost-io/milepost/state/log"
 	"github.com/milepost-io/milepost/state/log/journal"
 )
@@ -33,8 +34,11 @@ type Restored struct {
 
 // RestoreRequest says what to restore from where.
 type RestoreRequest struct {
-	Dir       string
-	By        string
+	Dir string
+	By  string
+	// Erased is the installation's list of erased ids as it is now, with its key beside it: from the old data
+	// folder or a copy kept apart from backups. "": there is none, on the operator's word.
+	Erased    string
 	AcceptGap bool
 	// Expect and Did are told how many bytes there are to read and write, and how many were; nil: nobody asks.
 	Expect, Did func(n int64)
@@ -43,7 +47,7 @@ type RestoreRequest struct {
 // CheckBackup verifies a backup, and that it can be restored into the folder of a configuration.
 func CheckBackup(ctx context.Context, cfg *config.Config, q RestoreRequest) (*backup.Check, error) {
 	o, err := restoreOptions(ctx, cfg, &q)
-	if o.Check == nil || err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return o.Check, o.CheckTarget()
@@ -58,6 +62,9 @@ func restoreOptions(ctx context.Context, cfg *config.Config, q *RestoreRequest) 
 		return o, err
 	}
 	m, err := backup.ReadManifest(o.FS, o.Dir)
+	if err == nil && q.Erased != "" {
+		_, err = erasure.Read(o.FS, q.Erased)
+	}
 	if err != nil {
 		return o, err
 	}
@@ -81,14 +88,20 @@ func Restore(ctx context.Context, cfg *config.Config, q RestoreRequest) (*Restor
 	if err := o.Check.Err(q.AcceptGap); err != nil {
 		return nil, fmt.Errorf("restore %s: %w", o.Dir, err)
 	}
-	return restoreInto(ctx, o, q.By, time.Now())
+	return RestoreInto(ctx, o, q, time.Now())
 }
 
-// restoreInto restores what was checked and marks the folder.
-func restoreInto(ctx context.Context, o backup.RestoreOptions, by string, now time.Time) (*Restored, error) {
+// RestoreInto restores what was checked and marks the folder. The list of the erased is put there first, so
+// that nothing that was erased after the backup comes back with it.
+func RestoreInto(ctx context.Context, o backup.RestoreOptions, q RestoreRequest, now time.Time) (*Restored, error) {
 	m := o.Check.Manifest
-	mark := &Restored{At: now.UTC(), By: by, From: o.Dir, Backup: m.Time, Was: m.Journal, Lost: o.Check.Loss()}
+	mark := &Restored{At: now.UTC(), By: q.By, From: o.Dir, Backup: m.Time, Was: m.Journal, Lost: o.Check.Loss()}
 	o.Finish = func(id log.ID) error {
+		if q.Erased != "" {
+			if err := erasure.Copy(o.FS, q.Erased, o.FS, o.Data); err != nil {
+				return err
+			}
+		}
 		mark.Journal = hex.EncodeToString(id[:])
 		return markRestored(o.FS, o.Data, mark)
 	}

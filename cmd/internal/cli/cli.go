@@ -102,7 +102,7 @@ func newRoot(p IO) *cobra.Command {
 		return nil
 	}
 	for _, add := range []func(*session) *cobra.Command{
-		newDemo, newServe, newStatus, newSimulate, newCheck, newBacktest, newDecode, newVehicle, newOutbox, newDeadletter, newHold, newRelease, newVersion,
+		newDemo, newServe, newStatus, newSimulate, newCheck, newBacktest, newDecode, newVehicle, newOutbox, newDeadletter, newHold, newRelease, newBackup, newRestore, newVersion,
 	} {
 		root.AddCommand(add(s))
 	}

@@ -12,7 +12,7 @@ import (
 // refused by name, so that nobody looks for a typing error.
 func laterCommand(name string) bool {
 	switch name {
-	case "sniff", "import", "test", "explain", "rules", "discard", "backup", "restore", "export", "erase", "upgrade":
+	case "sniff", "import", "test", "explain", "rules", "discard", "export", "erase", "upgrade":
 		return true
 	}
 	return false
