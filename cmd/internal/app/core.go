@@ -11,7 +11,6 @@ import (
 	"github.com/milepost-io/milepost/ingest"
 	"github.com/milepost-io/milepost/notify"
 	"github.com/milepost-io/milepost/state"
-	"github.com/milepost-io/milepost/state/backup"
 	"github.com/milepost-io/milepost/state/log"
 	"github.com/milepost-io/milepost/state/log/journal"
 )
@@ -56,9 +55,11 @@ type Core struct {
 	rules   activation
 	disp    *notify.Dispatcher
 	holds   *holds
-	closers []func() error
-	ready   atomic.Bool
-	dead    atomic.Int64 // dead letters
+
+	restored restoredMark
+	closers  []func() error
+	ready    atomic.Bool
+	dead     atomic.Int64 // dead letters
 }
 
 // OpenCore opens a data folder, made if need be. The Core is to be Closed, whether it was Run or not.
@@ -78,7 +79,7 @@ func (c *Core) openCore(o CoreOptions) error {
 		o.FS = state.MachineFS()
 	}
 	c.opt = o
-	if err := backup.CheckFinished(o.FS, o.Data); err != nil {
+	if err := c.readMarks(); err != nil {
 		return err
 	}
 	j, err := journal.Open(journal.Options{

@@ -30,6 +30,8 @@ type Restored struct {
 	Journal string `json:"journal"`
 	// Lost says what a damaged backup did not have; "" for nothing.
 	Lost string `json:"lost,omitempty"`
+	// Resumed are the origins whose source has begun where the state stood.
+	Resumed [][]byte `json:"resumed,omitempty"`
 }
 
 // RestoreRequest says what to restore from where.
@@ -122,11 +124,16 @@ func markRestored(fs state.FS, data string, m *Restored) error {
 	if err := h.add(Hold{Reason: reason, By: m.By, Since: m.At}); err != nil {
 		return err
 	}
-	b, err := json.Marshal(m)
-	if err != nil {
+	return m.write(fs, data)
+}
+
+// readMarks refuses a folder that is half restored, and reads whether it was restored at all.
+func (c *Core) readMarks() (err error) {
+	if err := backup.CheckFinished(c.opt.FS, c.opt.Data); err != nil {
 		return err
 	}
-	return state.ReplaceFile(fs, fs.PathJoin(data, restoredFile), append(b, '\n'))
+	c.restored.mark, err = readRestored(c.opt.FS, c.opt.Data)
+	return err
 }
 
 // readRestored returns the mark of a data folder, nil when there is none.
@@ -140,4 +147,15 @@ func readRestored(fs state.FS, data string) (*Restored, error) {
 		return nil, fmt.Errorf("%s: %w", restoredFile, err)
 	}
 	return m, nil
+}
+
+func (m *Restored) write(fs state.FS, data string) error {
+	b, err := json.Marshal(m)
+	if err == nil {
+		err = state.ReplaceFile(fs, fs.PathJoin(data, restoredFile), append(b, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", restoredFile, err)
+	}
+	return nil
 }
