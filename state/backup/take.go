@@ -46,7 +46,7 @@ type Source struct {
 }
 
 // StageDir is where checkpoints are made, in the data folder: links, gone when they are copied. One that a
-// crash left is in nobody's way but that of the next backup, which removes it.
+// crash left only keeps space: the next start removes it.
 const StageDir = "backup.tmp"
 
 const journalFolder = "journal"

@@ -127,9 +127,13 @@ func markRestored(fs state.FS, data string, m *Restored) error {
 	return m.write(fs, data)
 }
 
-// readMarks refuses a folder that is half restored, and reads whether it was restored at all.
+// readMarks refuses a folder that is half restored, reads whether it was restored at all, and removes what a
+// backup left that died with its process.
 func (c *Core) readMarks() (err error) {
 	if err := backup.CheckFinished(c.opt.FS, c.opt.Data); err != nil {
+		return err
+	}
+	if err := c.opt.FS.RemoveAll(c.opt.FS.PathJoin(c.opt.Data, backup.StageDir)); err != nil {
 		return err
 	}
 	c.restored.mark, err = readRestored(c.opt.FS, c.opt.Data)
