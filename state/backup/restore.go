@@ -34,8 +34,10 @@ const unfinishedFile = "restoring"
 
 // CheckFinished refuses a data folder that a restore left unfinished.
 func CheckFinished(fs state.FS, data string) error {
-	if _, err := fs.Stat(fs.PathJoin(data, unfinishedFile)); err == nil {
-		return fmt.Errorf("%s is half restored: run milepost restore again", data)
+	for _, name := range []string{unfinishedFile, unfinishedFile + ".new"} {
+		if _, err := fs.Stat(fs.PathJoin(data, name)); err == nil {
+			return fmt.Errorf("%s is half restored: run milepost restore again", data)
+		}
 	}
 	return nil
 }
