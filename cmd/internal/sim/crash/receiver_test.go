@@ -25,6 +25,7 @@ const (
 	refusing       // now and then, for good
 	forgetful      // takes everything and says it did not
 	moods
+	deaf // takes nothing
 )
 
 // receivers are the world outside: they outlive every crash.
@@ -68,7 +69,7 @@ func (r *receivers) take(e *notify.Entry) (notify.Answer, time.Duration) {
 	r.calls++
 	no := notify.Answer{Outcome: notify.Retry, Detail: "not now"}
 	switch {
-	case r.mood == failing && r.rng.IntN(4) == 0, r.mood == slow && r.rng.IntN(8) == 0:
+	case r.mood == deaf, r.mood == failing && r.rng.IntN(4) == 0, r.mood == slow && r.rng.IntN(8) == 0:
 		return no, 0
 	case r.mood == refusing && r.rng.IntN(6) == 0:
 		r.refused[e.Endpoint][e.ID] = true
