@@ -48,9 +48,10 @@ func TestBackupRestore(t *testing.T) {
 		want := w.check().Lines()
 
 		r := restoreWorld(t, w, b)
+		before := w.to.heard()
 		r.start()
 		r.life.next = b.requests
-		r.checkHeld()
+		r.checkHeld(before)
 		r.release()
 		r.play(script[at:])
 		r.finish()
@@ -130,9 +131,8 @@ func restoreWorld(t *testing.T, w *world, b backedUp) *world {
 }
 
 // checkHeld: a restored engine comes to rest without sending anything.
-func (w *world) checkHeld() {
+func (w *world) checkHeld(before int) {
 	w.t.Helper()
-	before := w.to.heard()
 	w.settle(false)
 	if n := w.to.heard(); n != before {
 		w.t.Errorf("%d calls while all sends are held", n-before)
