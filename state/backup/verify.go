@@ -141,5 +141,9 @@ func (c *Check) Err(acceptGap bool) error {
 	case stores:
 		return fmt.Errorf("the backup is damaged and cannot be restored; take another one:%s", strings.Join(lines, ""))
 	}
-	return fmt.Errorf("the backup is damaged: take another one, or accept with --accept-gap that this is lost: %s%s", c.Loss(), strings.Join(lines, ""))
+	loss := c.Loss()
+	if loss == "" {
+		loss = "nothing, by what the manifest says of the rest"
+	}
+	return fmt.Errorf("the backup is damaged: take another one, or accept with --accept-gap that this is lost: %s%s", loss, strings.Join(lines, ""))
 }
