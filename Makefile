@@ -44,7 +44,7 @@ check: lint build ## every gate: lint, tests with -race, short fuzz runs, rule c
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@GO=$(GO) FUZZTIME=$(FUZZTIME) .ci/fuzz
 
-e2e: build ## the real binary, Mosquitto's clients and Chromium; says what is missing
+e2e: build ## the real binary against Apache Kafka, Mosquitto and Chromium; says what is missing
 	@.ci/e2e-deps
 	$(GO) test -tags e2e -count=1 -timeout 15m ./cmd/internal/e2e/...
 

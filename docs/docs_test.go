@@ -175,7 +175,14 @@ func TestRuleExamples(t *testing.T) {
 // TestMetrics: every metric is explained in operations.md, and none that is not there.
 func TestMetrics(t *testing.T) {
 	name := regexp.MustCompile(`\bmilepost_[a-z]+_[a-z_]+\b`)
-	code := name.FindAllString(read(t, "../cmd/internal/app/metrics.go"), -1)
+	files, err := filepath.Glob("../cmd/internal/app/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var code []string
+	for _, f := range files {
+		code = append(code, name.FindAllString(read(t, f), -1)...)
+	}
 	page := name.FindAllString(read(t, "operations.md"), -1)
 	for _, m := range code {
 		if !slices.Contains(page, m) {

@@ -18,8 +18,12 @@ const (
 	ReasonOversize = "oversize"
 	// ReasonType: the event's type is missing or unknown.
 	ReasonType = "type"
+	// ReasonUnreadable: bytes from which the source could not take any message; see Unreadable.
+	ReasonUnreadable = "unreadable"
 	// ReasonTopic: it came under a topic that no filter matches, so nothing is known of its form.
 	ReasonTopic = "topic"
+	// ReasonWrongClient: its sender may not speak for that vehicle.
+	ReasonWrongClient = "wrong_client"
 	// ReasonNotAllowed: the source may not carry this type of event.
 	ReasonNotAllowed = "not_allowed"
 	// ReasonVIN: the vehicle's or party's id is missing, malformed, or differs from the topic's.
@@ -33,6 +37,19 @@ const (
 	// ReasonRange: every known sample lay outside its range, or a number no double can hold.
 	ReasonRange = "range"
 )
+
+// WrongClient stands in a record's Codec, with no Types, when a way in knows that its sender may not speak
+// for the vehicle. Its Source names the sender, for people; it has no Key.
+const WrongClient = ReasonWrongClient
+
+// RefuseUntyped is why a record without any allowed type is quarantined unread: its sender may not speak for
+// the vehicle, or its topic is none that is taken.
+func RefuseUntyped(source, topic, codec []byte) *Error {
+	if string(codec) == WrongClient {
+		return &Error{Reason: ReasonWrongClient, Detail: fmt.Sprintf("%s may not publish to topic %q", source, topic), Offset: -1}
+	}
+	return &Error{Reason: ReasonTopic, Detail: fmt.Sprintf("no filter matches topic %q", topic), Offset: -1}
+}
 
 // MaxDepth is how deep objects and arrays of a payload may be nested, its own object included.
 const MaxDepth = 32

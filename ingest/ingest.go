@@ -124,6 +124,15 @@ type Acker interface {
 	Acked(id uint64, err error)
 }
 
+// Stopped is the error of a Sink that refuses, where another would block, because intake is stopped: for
+// sources that can tell their sender. Nothing was taken.
+type Stopped struct {
+	// Reason says why, for people.
+	Reason string
+}
+
+func (e *Stopped) Error() string { return "intake is stopped: " + e.Reason }
+
 // Sink takes records into the log.
 type Sink interface {
 	// Take appends the records in order, without waiting for durability; it blocks while the log is

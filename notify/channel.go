@@ -13,6 +13,13 @@ type Channel interface {
 	Send(ctx context.Context, e *Entry) Answer
 }
 
+// Wide is a Channel that sends what comes at the same time as one: it takes more calls at once than
+// DispatcherOptions.Concurrency.
+type Wide interface {
+	Channel
+	Concurrency() int
+}
+
 // Outcome is what one attempt came to.
 type Outcome uint8
 

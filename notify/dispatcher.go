@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -29,7 +30,7 @@ type DispatcherOptions struct {
 	Clock func() int64
 	Log   zerolog.Logger
 
-	// Concurrency is the number of calls at once to one destination [8].
+	// Concurrency is the number of calls at once to one destination [8], unless its channel is Wide.
 	Concurrency int
 	// Queue is how many entries of a destination are held in memory [100,000]; the others stay in the
 	// store until there is room.
@@ -81,6 +82,8 @@ type Dispatcher struct {
 	to      map[string]*destination
 	hold    hold // what a destination begins with; own is not used
 	running *running
+
+	paused atomic.Bool
 }
 
 // running is what a Run has started.
@@ -160,7 +163,7 @@ func (d *Dispatcher) destination(name string) *destination {
 	defer d.mu.Unlock()
 	t := d.to[name]
 	if t == nil {
-		t = newDestination(&d.opt, name, d.opt.Channels[name])
+		t = newDestination(&d.opt, name, d.opt.Channels[name], &d.paused)
 		t.hold = d.hold
 		d.to[name] = t
 		if d.running != nil {
@@ -185,6 +188,19 @@ func (d *Dispatcher) Put(key, value []byte) {
 func (d *Dispatcher) Remove(key []byte) {
 	name, _, _ := bytes.Cut(key, []byte{0})
 	d.destination(string(name)).remove(string(key))
+}
+
+// Pause stops sending, and giving up, until it is called with false: what was sent might not be recorded.
+// Calls under way end, and their results are appended.
+func (d *Dispatcher) Pause(pause bool) {
+	if d.paused.Swap(pause) == pause || pause {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, t := range d.to {
+		t.nudge()
+	}
 }
 
 // EndpointStatus is how one destination does.

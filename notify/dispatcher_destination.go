@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,7 +17,9 @@ type destination struct {
 	opt     *DispatcherOptions
 	name    string
 	channel Channel // nil: not configured
+	width   int     // calls at once
 	wake    chan struct{}
+	paused  *atomic.Bool // the dispatcher's
 
 	mu       sync.Mutex
 	q        queue
@@ -33,9 +36,13 @@ type destination struct {
 	sweepAt time.Time
 }
 
-func newDestination(o *DispatcherOptions, name string, ch Channel) *destination {
+func newDestination(o *DispatcherOptions, name string, ch Channel, paused *atomic.Bool) *destination {
+	width := o.Concurrency
+	if w, ok := ch.(Wide); ok {
+		width = w.Concurrency()
+	}
 	return &destination{
-		opt: o, name: name, channel: ch, wake: make(chan struct{}, 1),
+		opt: o, name: name, channel: ch, width: width, wake: make(chan struct{}, 1), paused: paused,
 		q: newQueue(o.OrderWait), breaker: breaker{opt: o.Breaker},
 		more: o.Scan != nil, // what waits since before
 	}
@@ -120,7 +127,9 @@ func (t *destination) startDue(r *running) time.Duration {
 			return longest
 		case it.at.After(now):
 			return min(it.at.Sub(now), longest)
-		case t.hold.held() || t.channel == nil || t.inFlight >= t.opt.Concurrency:
+		case t.paused.Load():
+			return longest // Pause nudges
+		case t.hold.held() || t.channel == nil || t.inFlight >= t.width:
 			return longest // release, expiry, or the end of a call, comes first
 		}
 		if t.disabled {
@@ -260,7 +269,7 @@ func (t *destination) expired(it *item) bool {
 func (t *destination) expire(r *running) {
 	t.mu.Lock()
 	now := time.Now()
-	if t.hold.held() || now.Before(t.sweepAt) {
+	if t.hold.held() || now.Before(t.sweepAt) || t.paused.Load() {
 		t.mu.Unlock()
 		return
 	}

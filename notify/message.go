@@ -83,7 +83,7 @@ func (t *turn) create(e *rules.Event, to string) *message {
 	if t.s.opt.Observe != nil {
 		t.observe(Observation{Op: Created, Event: e, To: to, ID: e.ID, Body: t.body(e, Feed)})
 	}
-	if feeds := t.s.endpoints(Feed); len(feeds) > 0 {
+	if feeds := t.s.feeds(e.Type); len(feeds) > 0 {
 		t.send(m, Feed, feeds, e, t.body(e, Feed))
 	}
 	return m
@@ -265,7 +265,7 @@ func (t *turn) send(m *message, a Audience, endpoints []string, e *rules.Event, 
 			Endpoint: name, Audience: a, ID: e.ID, Type: e.Type, VIN: t.vin, Party: t.party,
 			Created: m.Created, Released: t.now, N: m.N, Body: body,
 		}
-		if t.outstanding() >= maxMessages { // E11: nothing vanishes, it waits for an operator
+		if t.outstanding() >= roomFor(a) { // E11: nothing vanishes, it waits for an operator
 			t.c.Count("notify_overflow", name, 1)
 			t.bury(&x, "overflow", "too many messages of this vehicle wait for their results", t.now)
 			continue
@@ -276,6 +276,15 @@ func (t *turn) send(m *message, a Audience, endpoints []string, e *rules.Event, 
 			m.View.Sent = append(m.View.Sent, DeliveryView{Endpoint: name})
 		}
 	}
+}
+
+// roomFor is how many entries may be on their way when another one joins them: a feed that is away leaves
+// half of the room to owners and dealers.
+func roomFor(a Audience) int {
+	if a == Feed {
+		return maxMessages / 2
+	}
+	return maxMessages
 }
 
 // outstanding counts the entries of the document that have not ended.

@@ -16,7 +16,7 @@ const (
 	Owner Audience = "owner"
 	// Dealer endpoints get leads (S44).
 	Dealer Audience = "dealer"
-	// Feed endpoints get every event when it is made: the log output.
+	// Feed endpoints get every event when it is made, whatever becomes of its message: the log output, Kafka.
 	Feed Audience = "feed"
 )
 

@@ -62,7 +62,8 @@ func loadParty(doc []byte) *party {
 // partyEvent applies an event about the party itself.
 func (s *Step) partyEvent(c *state.Context, in *state.Input) {
 	if in.Types == 0 {
-		c.Quarantine(ingest.ReasonTopic, fmt.Sprintf("no filter matches topic %q", in.Topic), -1)
+		e := ingest.RefuseUntyped(in.Source, in.Topic, in.Codec)
+		c.Quarantine(e.Reason, e.Detail, e.Offset)
 		return
 	}
 	if in.Oversize {

@@ -82,7 +82,7 @@ func (s *Step) Control(payload []byte) error {
 // its release, and finds the endpoints of the day it leaves.
 func (s *Step) Activated(*state.Context) {}
 
-// endpoints returns the active endpoints of an audience, in the order of the activation.
+// endpoints returns the active endpoints of owners or dealers, in the order of the activation.
 func (s *Step) endpoints(a Audience) []string {
 	var out []string
 	for i := range s.active.Endpoints {
@@ -93,16 +93,25 @@ func (s *Step) endpoints(a Audience) []string {
 	return out
 }
 
-// serves reports whether an endpoint is for an audience: one that is for neither owners nor dealers is a
-// feed of everything.
+// serves reports whether an endpoint is for owners or for dealers.
 func serves(e *rules.Endpoint, a Audience) bool {
-	switch a {
-	case Owner:
-		return e.Owner
-	case Dealer:
-		return e.Dealer
+	return a == Owner && e.Owner || a == Dealer && e.Dealer
+}
+
+// feeds returns the active endpoints that get an event because it happened: those for neither owners nor
+// dealers, with the part of the events that each has (S41, S44).
+func (s *Step) feeds(typ string) []string {
+	part := rules.FeedAlerts
+	if classOf(typ) == leading {
+		part = rules.FeedLeads
 	}
-	return !e.Owner && !e.Dealer
+	var out []string
+	for i := range s.active.Endpoints {
+		if e := &s.active.Endpoints[i]; !e.Owner && !e.Dealer && (e.Feed == "" || e.Feed == part) {
+			out = append(out, e.Name)
+		}
+	}
+	return out
 }
 
 // zoneOf returns the zone in which times are told to people about a vehicle.

@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -419,4 +420,31 @@ func leadEvent(transition, dealer string, causes ...string) rules.Event {
 		e.Causes = append(e.Causes, rules.Cause{Item: c, Level: "soon", Title: map[string]string{"en": "The " + c}, Since: start})
 	}
 	return e
+}
+
+// S41, S44: a feed of a part gets that part of everything, also what nobody is told.
+func TestFeedsOfAPart(t *testing.T) {
+	b := newBench(t, 0)
+	b.activate(rules.Activation{Endpoints: []rules.Endpoint{{Name: "alerts", Feed: rules.FeedAlerts}, {Name: "leads", Feed: rules.FeedLeads}}})
+	b.facts.Owner, b.facts.Dealer = "", ""
+	jump := rules.Event{ID: "e_jump", Type: "milepost.odometer.jump", Alert: "e_jump", Time: start}
+	b.events(items(item("oil", "soon")), jump, reminder("r1", "soon", item("oil", "soon")), leadEvent("created", "", "oil"))
+	b.wantOutbox("alerts e_jump odometer.jump", "alerts r1 reminder.soon", "leads l_created lead.created")
+}
+
+// E11: feeds that are away leave owners and dealers room in a vehicle's document.
+func TestFeedsLeaveRoom(t *testing.T) {
+	b := newBench(t, 0)
+	b.activate(rules.Activation{Endpoints: []rules.Endpoint{{Name: "app", Owner: true}, {Name: "kafka-alerts", Feed: rules.FeedAlerts}}})
+	for i := range 40 {
+		b.events(nil, rules.Event{ID: fmt.Sprint("jump", i), Type: "milepost.odometer.jump", Alert: fmt.Sprint("jump", i), Time: start})
+	}
+	b.events(items(item("oil", "soon")), reminder("r1", "soon", item("oil", "soon")))
+	told := false
+	for _, e := range b.outbox() {
+		told = told || e.Endpoint == "app" && e.ID == "r1"
+	}
+	if n := len(b.outbox()); !told || n != 32+1 {
+		t.Errorf("%d entries on their way, the owner's among them: %v", n, told)
+	}
 }

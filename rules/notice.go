@@ -169,7 +169,16 @@ type Endpoint struct {
 	Name   string `json:"name"`
 	Owner  bool   `json:"owner,omitempty"`
 	Dealer bool   `json:"dealer,omitempty"`
+	// Feed says which events an endpoint gets that is for neither, as they are made: FeedLeads, FeedAlerts
+	// (all others), or every one when empty.
+	Feed string `json:"feed,omitempty"`
 }
+
+// Parts of all events that a feed may get.
+const (
+	FeedAlerts = "alerts"
+	FeedLeads  = "leads"
+)
 
 // Policy is what this version reads of the policy file.
 type Policy struct {

@@ -156,7 +156,8 @@ func (s *Step) store() {
 // decode turns the payload into s.ev; false means that the record is quarantined.
 func (s *Step) decode(c *state.Context, in *state.Input) bool {
 	if in.Types == 0 {
-		c.Quarantine(ingest.ReasonTopic, fmt.Sprintf("no filter matches topic %q", in.Topic), -1)
+		e := ingest.RefuseUntyped(in.Source, in.Topic, in.Codec)
+		c.Quarantine(e.Reason, e.Detail, e.Offset)
 		return false
 	}
 	if in.Oversize {
@@ -168,6 +169,10 @@ func (s *Step) decode(c *state.Context, in *state.Input) bool {
 		return s.decodeDecision(c, in)
 	}
 	d, ok := s.decoders[string(in.Codec)]
+	if !ok && string(in.Codec) == ingest.UnreadableCodec {
+		c.Quarantine(ingest.ReasonUnreadable, ingest.UnreadableDetail(in.Payload), -1)
+		return false
+	}
 	if !ok {
 		c.Quarantine(ingest.ReasonSyntax, fmt.Sprintf("no codec %q in this build", in.Codec), -1)
 		return false

@@ -109,8 +109,9 @@ func (c *cache) size() int64 {
 // key returns the entry of a key, or none.
 func (c *cache) key(name []byte) (int32, uint32) {
 	h := uint32(maphash.Bytes(c.seed, name))
-	for p := c.keyTab.start(h); ; p = c.keyTab.step(p) {
-		i := c.keyTab.at(p)
+	t := c.keyTab.part(h)
+	for p := t.start(h); ; p = t.step(p) {
+		i := t.at(p)
 		if i == none {
 			return none, h
 		}
@@ -157,8 +158,9 @@ func (c *cache) doc(k int32, sub []byte) (int32, uint32) {
 		}
 	}
 	h := docHash(k, maphash.Bytes(c.seed, sub))
-	for p := c.docTab.start(h); ; p = c.docTab.step(p) {
-		i := c.docTab.at(p)
+	t := c.docTab.part(h)
+	for p := t.start(h); ; p = t.step(p) {
+		i := t.at(p)
 		if i == none {
 			return none, h
 		}

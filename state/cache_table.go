@@ -31,18 +31,27 @@ func (p *pool[T]) remove(i int32) {
 	p.freed = append(p.freed, i)
 }
 
-// table is an open-addressing index from hashes to entries: linear probing, removal by shifting back, so
-// that it never fills up with the graves of evicted documents.
-type table struct {
+// table is an index from hashes to entries. It is cut into parts that grow one at a time, so that no
+// insertion stops the shard for as long as moving all entries takes.
+type table struct{ parts [1 << partBits]tablePart }
+
+const partBits = 8
+
+// part is the part of a hash: by its high bits, since a part's slot is chosen by the low ones.
+func (t *table) part(h uint32) *tablePart { return &t.parts[h>>(32-partBits)] }
+
+// tablePart is open addressing: linear probing, removal by shifting back, so that it never fills up with
+// the graves of evicted documents.
+type tablePart struct {
 	slots []int32 // entry + 1; 0 empty
 	mask  uint32
 	count int
 }
 
-func (t *table) start(h uint32) uint32 { return h & t.mask }
-func (t *table) step(p uint32) uint32  { return (p + 1) & t.mask }
+func (t *tablePart) start(h uint32) uint32 { return h & t.mask }
+func (t *tablePart) step(p uint32) uint32  { return (p + 1) & t.mask }
 
-func (t *table) at(p uint32) int32 {
+func (t *tablePart) at(p uint32) int32 {
 	if len(t.slots) == 0 {
 		return none
 	}
@@ -50,14 +59,15 @@ func (t *table) at(p uint32) int32 {
 }
 
 func (t *table) insert(h uint32, i int32, hashOf func(int32) uint32) {
-	if t.count*4 >= len(t.slots)*3 {
-		t.grow(hashOf)
+	p := t.part(h)
+	if p.count*4 >= len(p.slots)*3 {
+		p.grow(hashOf)
 	}
-	t.count++
-	t.put(h, i)
+	p.count++
+	p.put(h, i)
 }
 
-func (t *table) put(h uint32, i int32) {
+func (t *tablePart) put(h uint32, i int32) {
 	p := t.start(h)
 	for t.slots[p] != 0 {
 		p = t.step(p)
@@ -65,9 +75,9 @@ func (t *table) put(h uint32, i int32) {
 	t.slots[p] = i + 1
 }
 
-func (t *table) grow(hashOf func(int32) uint32) {
+func (t *tablePart) grow(hashOf func(int32) uint32) {
 	old := t.slots
-	n := max(1024, 2*len(old))
+	n := max(8, 2*len(old))
 	t.slots, t.mask = make([]int32, n), uint32(n-1)
 	for _, s := range old {
 		if s != 0 {
@@ -76,7 +86,9 @@ func (t *table) grow(hashOf func(int32) uint32) {
 	}
 }
 
-func (t *table) remove(h uint32, i int32, hashOf func(int32) uint32) {
+func (t *table) remove(h uint32, i int32, hashOf func(int32) uint32) { t.part(h).remove(h, i, hashOf) }
+
+func (t *tablePart) remove(h uint32, i int32, hashOf func(int32) uint32) {
 	p := t.start(h)
 	for t.slots[p] != i+1 {
 		p = t.step(p)

@@ -24,6 +24,8 @@ type mapModel struct {
 	toSweep   []string // keys still to be activated, sorted
 	overdue   bool
 	requests  map[string]modelRequest
+	highest   map[string]uint64 // applied, by rising origin
+	taken     map[string]uint64 // source positions
 
 	off log.Offset
 	seq int
@@ -42,7 +44,8 @@ type modelDoc struct {
 }
 
 func newModel(maxTimers, maxSweep int) *mapModel {
-	return &mapModel{docs: map[[2]string]modelDoc{}, rows: map[[2]string]string{}, maxTimers: maxTimers, maxSweep: maxSweep, requests: map[string]modelRequest{}}
+	return &mapModel{docs: map[[2]string]modelDoc{}, rows: map[[2]string]string{}, maxTimers: maxTimers, maxSweep: maxSweep, requests: map[string]modelRequest{},
+		highest: map[string]uint64{}, taken: map[string]uint64{}}
 }
 
 func (m *mapModel) apply(off log.Offset, rec *log.Record) {
@@ -67,6 +70,8 @@ func (m *mapModel) apply(off log.Offset, rec *log.Record) {
 		} else {
 			m.outcomes[state.Quarantined]++
 		}
+	case log.SourcePosition:
+		m.taken[string(rec.Origin)] = max(m.taken[string(rec.Origin)], rec.Seq)
 	case log.Control:
 		m.sweepAt = m.clock
 		m.toSweep = nil
@@ -88,6 +93,11 @@ func (m *mapModel) apply(off log.Offset, rec *log.Record) {
 func (m *mapModel) repeated(rec *log.Record) bool {
 	if len(rec.Origin) == 0 {
 		return false
+	}
+	if rec.Rising {
+		h, ok := m.highest[string(rec.Origin)]
+		m.highest[string(rec.Origin)] = max(h, rec.Seq)
+		return ok && rec.Seq <= h
 	}
 	r, ok := m.requests[string(rec.Origin)]
 	if !ok || rec.Arrival-r.at > 24*3_600_000 {
@@ -259,6 +269,9 @@ func (m *mapModel) dump() string {
 		}
 	}
 	fmt.Fprintln(&b, m.clock, m.outcomes, m.overdue || len(m.toSweep) > 0)
+	for _, origin := range slices.Sorted(maps.Keys(m.taken)) {
+		fmt.Fprintf(&b, "%s %d\n", origin, m.taken[origin])
+	}
 	return b.String()
 }
 

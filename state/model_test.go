@@ -104,6 +104,11 @@ func randomRecord(rng *rand.Rand, i int, clock *int64) log.Record {
 		rec.Payload = binary.LittleEndian.AppendUint64(nil, rng.Uint64())
 		if rng.IntN(3) == 0 {
 			rec.Origin, rec.Seq = fmt.Appendf(nil, "request %d", rng.IntN(30)), uint64(rng.IntN(3))
+		} else if rng.IntN(3) == 0 { // a topic's partition that is read on, and now and then from before
+			rec.Origin, rec.Seq, rec.Rising = fmt.Appendf(nil, "topic %d", rng.IntN(3)), uint64(max(0, i+20-rng.IntN(60))), true
+			if rng.IntN(10) == 0 {
+				rec.Kind = log.SourcePosition
+			}
 		}
 	}
 	return rec
@@ -229,5 +234,8 @@ func full(t *testing.T, m *state.Machine) string {
 		t.Fatal(err)
 	}
 	fmt.Fprintln(&b, m.Clock(), m.Outcomes(), m.Overdue())
+	for _, p := range state.ViewOf(m).SourcePositions() {
+		fmt.Fprintf(&b, "%s %d\n", p.Origin, p.Next)
+	}
 	return b.String()
 }

@@ -220,6 +220,8 @@ func (r *run) wait(ctx context.Context, timer <-chan time.Time, records bool) er
 		return r.expired(e)
 	case <-r.opt.Log.Failed():
 		return r.wrap("log", r.opt.Log.Err())
+	case <-r.opt.Store.Failed():
+		return r.opt.Store.Err()
 	case <-timer:
 	case <-ctx.Done():
 	}

@@ -139,6 +139,7 @@ func (r *run) finish() error {
 			return err
 		}
 		if ctx.Err() != nil {
+			r.opt.Store.health.abandon() // a worker may wait for it
 			return r.wrap("stop", fmt.Errorf("write-back of record %d not finished within %v: the next start replays from %d",
 				r.marked, stopWithin, r.Flushed()))
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -33,6 +34,7 @@ type StoreOptions struct {
 // other and with a commit.
 type Store struct {
 	db         *pebble.DB
+	health     *health
 	generation uint64
 	writing    sync.Mutex // held by whoever writes
 }
@@ -54,18 +56,21 @@ func OpenStore(o StoreOptions) (*Store, error) {
 	if o.Cache == 0 {
 		o.Cache = 64 << 20
 	}
-	db, err := openPebble(&o)
+	s := &Store{health: newHealth(o.Dir, o.Logger)}
+	err := s.health.call(func() (err error) {
+		s.db, err = openPebble(&o, s.health)
+		return err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("state: open store %s: %w", o.Dir, err)
+		return nil, s.health.explain("open", err)
 	}
-	s := &Store{db: db}
 	if err := s.open(o.ReadOnly); err != nil {
-		return nil, errors.Join(fmt.Errorf("state: open store %s: %w", o.Dir, err), db.Close())
+		return nil, errors.Join(s.health.explain("open", err), s.Close())
 	}
 	return s, nil
 }
 
-func openPebble(o *StoreOptions) (*pebble.DB, error) {
+func openPebble(o *StoreOptions, h *health) (*pebble.DB, error) {
 	cache := pebble.NewCache(o.Cache)
 	defer cache.Unref()
 	p := &pebble.Options{
@@ -81,7 +86,10 @@ func openPebble(o *StoreOptions) (*pebble.DB, error) {
 		CompactionConcurrencyRange:  func() (lower, upper int) { return 1, 2 },
 		ReadOnly:                    o.ReadOnly,
 		ErrorIfNotExists:            o.ReadOnly,
-		Logger:                      storeLogger{o.Logger},
+		// A manifest is begun anew at this size; 128 MiB, the default, is more than a small disk has.
+		MaxManifestFileSize: 1 << 20,
+		Logger:              h,
+		EventListener:       h.listener(),
 	}
 	for i := range p.Levels {
 		p.Levels[i].BlockSize = 4 << 10
@@ -126,7 +134,11 @@ func (s *Store) open(readOnly bool) error {
 	if err != nil {
 		return err
 	}
-	return s.db.Flush() // the generation is told to the log next
+	if err := s.health.call(s.db.Flush); err != nil { // the generation is told to the log next
+		return err
+	}
+	s.health.opened.Store(true)
+	return nil
 }
 
 // Generation counts the openings of the store.
@@ -139,7 +151,7 @@ func (s *Store) Get(dst, key []byte) ([]byte, bool, error) {
 	case errors.Is(err, pebble.ErrNotFound):
 		return dst, false, nil
 	case err != nil:
-		return dst, false, err
+		return dst, false, s.health.explain("read", err)
 	}
 	dst = append(dst, v...)
 	return dst, true, closer.Close()
@@ -149,25 +161,25 @@ func (s *Store) Get(dst, key []byte) ([]byte, bool, error) {
 func (s *Store) Scan(lo, hi []byte, fn func(key, value []byte) bool) error {
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lo, UpperBound: hi})
 	if err != nil {
-		return err
+		return s.health.explain("read", err)
 	}
 	for ok := it.First(); ok; ok = it.Next() {
 		v, err := it.ValueAndErr()
 		if err != nil {
-			return errors.Join(err, it.Close())
+			return s.health.explain("read", errors.Join(err, it.Close()))
 		}
 		if !fn(it.Key(), v) {
 			break
 		}
 	}
-	return errors.Join(it.Error(), it.Close())
+	return s.health.explain("read", it.Close())
 }
 
 // Keys implements Backing.
 func (s *Store) Keys(from []byte, max int) (keys [][]byte, err error) {
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: spaceEnd(docSpace)})
 	if err != nil {
-		return nil, err
+		return nil, s.health.explain("read", err)
 	}
 	for ok := it.First(); ok && len(keys) < max; {
 		key, _, err := cutDocKey(it.Key())
@@ -177,7 +189,7 @@ func (s *Store) Keys(from []byte, max int) (keys [][]byte, err error) {
 		keys = append(keys, key)
 		ok = it.SeekGE(afterKey(nil, key))
 	}
-	return keys, errors.Join(it.Error(), it.Close())
+	return keys, s.health.explain("read", it.Close())
 }
 
 // storeBatch is a Batch in Pebble's own form.
@@ -202,8 +214,9 @@ func (s *Store) commit(b storeBatch) error {
 
 // apply commits and closes a batch; writing is held.
 func (s *Store) apply(b storeBatch) error {
-	if err := s.db.Apply(b.b, pebble.NoSync); err != nil {
-		return fmt.Errorf("state: commit: %w", err)
+	// Pebble makes a commit wait while the store cannot be flushed: for room, or for ever.
+	if err := s.health.call(func() error { return s.db.Apply(b.b, pebble.NoSync) }); err != nil {
+		return s.health.explain("commit to", err)
 	}
 	return b.b.Close()
 }
@@ -211,13 +224,19 @@ func (s *Store) apply(b storeBatch) error {
 // flush puts everything committed on disk. It may return early when the context ends; then what was
 // committed may or may not be on disk.
 func (s *Store) flush(ctx context.Context) error {
-	done, err := s.db.AsyncFlush()
+	var done <-chan struct{}
+	err := s.health.call(func() (err error) {
+		done, err = s.db.AsyncFlush()
+		return err
+	})
 	if err != nil {
-		return fmt.Errorf("state: flush store: %w", err)
+		return s.health.explain("flush", err)
 	}
 	select {
 	case <-done:
 		return nil
+	case <-s.health.over:
+		return s.health.err()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -226,26 +245,32 @@ func (s *Store) flush(ctx context.Context) error {
 // DiskBytes is what the store takes on disk.
 func (s *Store) DiskBytes() uint64 { return s.db.Metrics().DiskSpaceUsage() }
 
-// Close closes the store. What was not flushed is lost to it, not to the log.
+// Failed is closed when the store cannot go on, or was abandoned; Err then says why. The process must end:
+// what was committed and not flushed is in the log.
+func (s *Store) Failed() <-chan struct{} { return s.health.over }
+
+// Err is why the store cannot go on; nil while it can.
+func (s *Store) Err() error { return s.health.err() }
+
+// Health is what the disk has done to the store since it was opened.
+func (s *Store) Health() StoreHealth { return s.health.stats() }
+
+// Close closes the store. What was not flushed is lost to it, not to the log. A store that is
+// stuck is left as it is: its files are whole, and Pebble would wait for what never ends.
 func (s *Store) Close() error {
-	if err := s.db.Close(); err != nil {
-		return fmt.Errorf("state: close store: %w", err)
+	if s.health.stuck.Load() {
+		return nil
 	}
-	return nil
-}
-
-// storeLogger passes Pebble's messages on.
-type storeLogger struct{ l *slog.Logger }
-
-func (l storeLogger) Infof(format string, args ...any) {
-	l.l.Debug("pebble", "detail", fmt.Sprintf(format, args...))
-}
-
-func (l storeLogger) Errorf(format string, args ...any) {
-	l.l.Error("pebble", "detail", fmt.Sprintf(format, args...))
-}
-
-// Fatalf is called when the store cannot go on; it must not return.
-func (l storeLogger) Fatalf(format string, args ...any) {
-	panic("state: store: " + fmt.Sprintf(format, args...))
+	done := make(chan error, 1)
+	go func() { done <- s.db.Close() }()
+	limit := time.NewTimer(stopWithin)
+	defer limit.Stop()
+	select {
+	case err := <-done:
+		return s.health.explain("close", err)
+	case <-s.health.stop:
+		return s.health.err()
+	case <-limit.C:
+		return s.health.explain("close", fmt.Errorf("not within %v", stopWithin))
+	}
 }

@@ -1,7 +1,8 @@
 // Package broker is the embedded MQTT broker: publishes of cars and gateways go in, records for the Sink
 // come out, and a publish of QoS 1 is acknowledged when its record is durable (E4).
 //
-// It is a way in and nothing else. Clients publish; subscriptions are refused, retained flags and
+// It is a way in and nothing else. Clients that have said who they are, by certificate or password, publish,
+// a vehicle under its own id only; subscriptions are refused, retained flags and
 // sessions keep nothing, QoS 2 closes the connection. MQTT itself is spoken by mochi; this package owns
 // the listener, the connections and every acknowledgement.
 //
@@ -18,6 +19,7 @@ import (
 	"maps"
 	"math"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -27,6 +29,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/milepost-io/milepost/ingest"
+	"github.com/milepost-io/milepost/ingest/mqtt/receive"
 )
 
 // Broker takes MQTT publishes into a Sink.
@@ -40,7 +43,7 @@ import (
 // Methods may be called concurrently; Listen and Run once each.
 type Broker struct {
 	opts     Options
-	routes   routes
+	routes   receive.Routes
 	log      *limitedLog
 	counters counters
 
@@ -48,10 +51,12 @@ type Broker struct {
 	server   *mqtt.Server
 	large    *semaphore.Weighted // memory of large packets, see frames
 
-	mu       sync.Mutex
-	conns    map[*conn]struct{}
-	stopping bool
-	handlers sync.WaitGroup // the goroutines of connections
+	mu        sync.Mutex
+	conns     map[*conn]struct{}
+	pending   pending
+	offenders map[string]uint64 // messages by client
+	stopping  bool
+	handlers  sync.WaitGroup // the goroutines of connections
 }
 
 // New checks the options. It opens nothing and starts nothing.
@@ -60,7 +65,7 @@ func New(opts Options) (*Broker, error) {
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	rs, err := newRoutes(opts.Topics, opts.Codecs)
+	rs, err := receive.NewRoutes(opts.Topics, opts.Codecs)
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +75,9 @@ func New(opts Options) (*Broker, error) {
 		log:    newLimitedLog(opts.Logger),
 		large:  semaphore.NewWeighted(largeBudget),
 		conns:  make(map[*conn]struct{}),
+
+		pending:   pending{from: make(map[netip.Addr]int)},
+		offenders: make(map[string]uint64),
 	}, nil
 }
 
@@ -159,10 +167,10 @@ func (b *Broker) drain() {
 	})
 	defer timer.Stop()
 	for _, c := range conns {
-		c.startDrain()
+		c.window.Drain()
 	}
 	for _, c := range conns {
-		c.awaitDrained()
+		c.window.AwaitDrained()
 	}
 	if timedOut.Load() {
 		b.log.warn(causeDrain).Msg("mqtt broker stopped before everything taken was durable; clients send again what was not acknowledged")

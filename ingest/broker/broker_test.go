@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/milepost-io/milepost/ingest"
+	"github.com/milepost-io/milepost/ingest/mqtt/receive"
 )
 
 func TestAcknowledgesOnlyWhatIsDurable(t *testing.T) {
@@ -73,7 +74,7 @@ func TestRecordsOfMessages(t *testing.T) {
 	profile := ingest.TypeSet(ingest.Vehicle)
 	party := ingest.TypeSet(ingest.Party)
 	big := strings.Repeat("x", ingest.MaxPayload+1)
-	many := "[" + strings.Repeat("0,", maxEntries) + "0]"
+	many := "[" + strings.Repeat("0,", receive.MaxEntries) + "0]"
 	cases := []struct {
 		name, topic, payload string
 		want                 []taken
@@ -318,36 +319,7 @@ func TestBusyPortIsToldFromOtherErrors(t *testing.T) {
 	}
 }
 
-func TestFiltersMatch(t *testing.T) {
-	cases := []struct{ filter, topic, want string }{
-		{"vehicles/+/telemetry", "vehicles/V1/telemetry", "V1"},
-		{"+/up/#", "V1/up/a/b", "V1"},
-		{"+/up/#", "V1/up", "V1"},
-		{"a/b", "a/b", ""},
-		{"a/+/+", "a/V1/x", "V1"},
-		{"#", "x/y", ""},
-		{"a/b", "a/b/", "no"},
-		{"a/b", "a", "no"},
-		{"a/+", "a", "no"},
-		{"+/b", "$SYS/b", "no"},
-		{"#", "$SYS", "no"},
-	}
-	for _, tc := range cases {
-		rs, err := newRoutes([]Topic{{Filter: tc.filter, Codec: "json", Types: 1}}, commas())
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, key := rs.match(tc.topic)
-		if got := key; r == nil && tc.want != "no" || r != nil && got != tc.want {
-			t.Errorf("%s against %s: key %q, matched %v; expected %q", tc.topic, tc.filter, got, r != nil, tc.want)
-		}
-	}
-}
-
-func TestLogLinesAreMaskedAndOnceAMinute(t *testing.T) {
-	if got := maskTopic("vehicles/LSVAA49J132000001/x"); got != "…cles/…0001/x" {
-		t.Fatalf("masked to %q", got)
-	}
+func TestLogLinesOnceAMinute(t *testing.T) {
 	l := &limitedLog{}
 	if !l.due(causeTopic) || l.due(causeTopic) || !l.due(causeQoS2) {
 		t.Fatal("a cause is due once a minute, each by itself")

@@ -176,9 +176,7 @@ func TestStopAcknowledgesWhatWasTaken(t *testing.T) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		for c := range b.conns {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			return c.draining
+			return c.window.Draining()
 		}
 		return false
 	})
@@ -207,7 +205,7 @@ func TestNothingIsTakenWhileDraining(t *testing.T) {
 			ours, theirs := net.Pipe()
 			defer theirs.Close()
 			c := newConn(b, ours)
-			c.startDrain()
+			c.window.Drain()
 			done := make(chan error, 1)
 			go func() { done <- c.take(message{topic: "vehicles/V1/telemetry", qos: qos, packetID: 1}) }()
 			synctest.Wait()

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -61,6 +62,15 @@ func (b *Broker) admit(nc net.Conn) {
 		return
 	}
 	c := newConn(b, nc)
+	if b.authenticates() {
+		if !b.pending.wait(c.from) {
+			b.counters.refusedPending.Add(1)
+			c.Close()
+			b.log.warn(causePending).Stringer("remote", nc.RemoteAddr()).Msg("mqtt connection refused; too many clients have not said yet who they are")
+			return
+		}
+		c.pending = true
+	}
 	b.conns[c] = struct{}{}
 	b.counters.connections.Add(1)
 	b.handlers.Go(func() { b.serve(c) })
@@ -72,6 +82,7 @@ func (b *Broker) serve(c *conn) {
 	c.Close()
 	c.writer.Wait()
 	c.discharge()
+	b.settle(c)
 	b.mu.Lock()
 	delete(b.conns, c)
 	b.mu.Unlock()
@@ -92,24 +103,49 @@ func (b *Broker) establish(c *conn) (err error) {
 			err = packets.ErrMalformedPacket
 		}
 	}()
-	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+	if tcp, ok := c.socket.(*net.TCPConn); ok {
 		if err := tcp.SetWriteBuffer(writeBuffer); err != nil {
 			return err
 		}
 	}
-	if err := c.SetReadDeadline(time.Now().Add(connectTimeout)); err != nil {
+	if err := c.Conn.SetDeadline(time.Now().Add(connectTimeout)); err != nil {
 		return err
 	}
+	if t, ok := c.Conn.(*tls.Conn); ok {
+		if err := t.HandshakeContext(c.ctx); err != nil {
+			return handshakeError{err}
+		}
+	}
 	return b.server.EstablishConnection("mqtt", c)
+}
+
+// handshakeError is why a connection did not come to speak MQTT.
+type handshakeError struct{ error }
+
+func (e handshakeError) Unwrap() error { return e.error }
+
+// explain says what is wrong on which side.
+func (e handshakeError) explain() string {
+	var plain tls.RecordHeaderError
+	if errors.As(e.error, &plain) {
+		return "mqtt client does not speak TLS; mqtt.tls is set, connect with TLS"
+	}
+	return "mqtt client and broker do not agree on TLS; check the client's trust in mqtt.tls.cert_file, and its own certificate against mqtt.tls.client_ca_file"
 }
 
 // report counts and logs why a connection ended. Going away is no error, nor is a probe of the port.
 func (b *Broker) report(c *conn, err error) {
 	var code packets.Code
+	var handshake handshakeError
 	switch {
+	case c.refused:
+		// Counted and logged when it was.
 	case err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
 		errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ECONNRESET), errors.Is(err, context.Canceled):
 		b.log.debug().Stringer("remote", c.RemoteAddr()).AnErr("cause", err).Msg("mqtt connection ended")
+	case errors.As(err, &handshake):
+		b.counters.refusedTLS.Add(1)
+		b.log.warn(causeTLS).Stringer("remote", c.RemoteAddr()).Err(err).Msg(handshake.explain())
 	case errors.Is(err, packets.ErrPacketTooLarge):
 		b.counters.refusedSize.Add(1)
 		b.log.warn(causeSize).Stringer("remote", c.RemoteAddr()).

@@ -24,6 +24,11 @@ const (
 	causeAccept
 	causePanic
 	causeMochi
+	causeCredentials
+	causePending
+	causeRecheck
+	causeWrongClient
+	causeTLS
 	causes
 )
 
@@ -79,11 +84,3 @@ func (h slogHandler) Handle(_ context.Context, r slog.Record) error {
 
 func (h slogHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
 func (h slogHandler) WithGroup(string) slog.Handler      { return h }
-
-// mask keeps the last four characters of what may be a VIN.
-func mask(s string) string {
-	if len(s) <= 4 {
-		return s
-	}
-	return "…" + s[len(s)-4:]
-}

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -9,14 +10,22 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/milepost-io/milepost/ingest"
-	"github.com/milepost-io/milepost/ingest/json"
+	"github.com/milepost-io/milepost/ingest/broker/users"
+	"github.com/milepost-io/milepost/ingest/mqtt/receive"
 )
 
 // Options say where the broker listens, what it accepts and where that goes.
 type Options struct {
-	// Listen is the TCP address, "127.0.0.1:1883". Without credentials only a loopback address is
-	// accepted. Port 0 takes a free one; Addr tells which.
+	// Listen is the TCP address, "127.0.0.1:1883". Without TLS and one of Users and ClientCertificates
+	// only a loopback address is accepted. Port 0 takes a free one; Addr tells which.
 	Listen string
+	// TLS is spoken instead of plain TCP when it is set.
+	TLS *tls.Config
+	// Users are who may connect; nil without ClientCertificates: everybody, and may publish everything.
+	Users *users.Users
+	// ClientCertificates says that TLS verifies certificates of clients: the common name of one is the
+	// name of its user, a vehicle if Users does not know it.
+	ClientCertificates bool
 	// Topics are asked in order, the first whose filter matches wins. None: DefaultTopics.
 	Topics []Topic
 	// Sink takes the records. Required.
@@ -33,6 +42,10 @@ type Options struct {
 	// WriteTimeout is how long a client may leave its acknowledgements unread before its connection is
 	// closed; default 10 s.
 	WriteTimeout time.Duration
+	// RefuseDelay is when a CONNECT with wrong credentials is refused, counted from its coming: a client
+	// that tries in a loop does so that slowly, and cannot tell an unknown name from a wrong password.
+	// Default 1 s.
+	RefuseDelay time.Duration
 	// DrainTimeout is how long Run waits, after its context ended, for messages taken to become
 	// durable so that they can be acknowledged; default 3 s.
 	DrainTimeout time.Duration
@@ -40,40 +53,16 @@ type Options struct {
 }
 
 // Topic says what may come in on the topics that match a filter.
-type Topic struct {
-	// Filter is an MQTT topic filter. The level of its first '+' is the vehicle id, or the party id when
-	// Types holds nothing but ingest.Party; under a filter without '+' the payload names its key.
-	Filter string
-	// Codec names how payloads are encoded ("json").
-	Codec string
-	// Types are the event types accepted here.
-	Types ingest.Types
-}
+type Topic = receive.Topic
 
-// Codec is what routing needs to know of payloads. Both functions may be called concurrently.
-type Codec struct {
-	// IsBatch reports whether a payload is an array of events.
-	IsBatch func(payload []byte) bool
-	// Split calls yield for each event of a payload. The entries are parts of the payload. An error means
-	// that the payload does not split: it is one record then, and ends in the dead letters.
-	Split func(payload []byte, yield func(json.Entry) error) error
-}
-
-// DefaultCodecs is the json codec alone.
-func DefaultCodecs() map[string]Codec {
-	return map[string]Codec{json.Name: {IsBatch: json.IsBatch, Split: json.Split}}
-}
+// Codec is what routing needs to know of payloads.
+type Codec = receive.Codec
 
 // DefaultTopics are the topics of a broker without configuration. No car can send an erase.
-func DefaultTopics() []Topic {
-	return []Topic{
-		{Filter: "vehicles/+/telemetry", Codec: json.Name, Types: ingest.TypeSet(ingest.Telemetry)},
-		{Filter: "vehicles/+/profile", Codec: json.Name, Types: ingest.TypeSet(ingest.Vehicle)},
-		{Filter: "vehicles/+/service", Codec: json.Name, Types: ingest.TypeSet(ingest.Service)},
-		{Filter: "vehicles/+/feedback", Codec: json.Name, Types: ingest.TypeSet(ingest.Feedback)},
-		{Filter: "parties/+", Codec: json.Name, Types: ingest.TypeSet(ingest.Party)},
-	}
-}
+func DefaultTopics() []Topic { return receive.DefaultTopics() }
+
+// DefaultCodecs is the json codec alone.
+func DefaultCodecs() map[string]Codec { return receive.DefaultCodecs() }
 
 func (o *Options) setDefaults() {
 	if len(o.Topics) == 0 {
@@ -94,6 +83,9 @@ func (o *Options) setDefaults() {
 	if o.WriteTimeout == 0 {
 		o.WriteTimeout = 10 * time.Second
 	}
+	if o.RefuseDelay == 0 {
+		o.RefuseDelay = time.Second
+	}
 	if o.DrainTimeout == 0 {
 		o.DrainTimeout = 3 * time.Second
 	}
@@ -109,6 +101,12 @@ func (o *Options) validate() error {
 	if o.MaxClients < 1 {
 		return fmt.Errorf("mqtt broker: max clients %d: expected at least 1", o.MaxClients)
 	}
+	if o.ClientCertificates && o.TLS == nil {
+		return errors.New("mqtt broker: client certificates without TLS")
+	}
+	if o.TLS != nil && (o.Users != nil || o.ClientCertificates) {
+		return nil
+	}
 	return checkLoopback(o.Listen)
 }
 
@@ -120,7 +118,7 @@ func checkLoopback(listen string) error {
 		return fmt.Errorf("mqtt listen %q: %w", listen, err)
 	}
 	if !addr.IP.IsLoopback() {
-		return fmt.Errorf("mqtt listen %q: without credentials only a loopback address is accepted, such as 127.0.0.1:1883", listen)
+		return fmt.Errorf("mqtt listen %q: without TLS and users only a loopback address is accepted, such as 127.0.0.1:1883", listen)
 	}
 	return nil
 }

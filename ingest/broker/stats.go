@@ -14,6 +14,11 @@ type Stats struct {
 	// Refused: connections closed for QoS 2, for a packet over ingest.MaxPacket, for a breach of the
 	// protocol, and connections over MaxClients; subscriptions denied.
 	RefusedQoS2, RefusedSize, RefusedProtocol, RefusedClients, RefusedSubscribe uint64
+	// RefusedCredentials counts clients with a wrong name, password or certificate name; RefusedTLS
+	// connections that did not come to speak MQTT; RefusedPending those that had not said who they are
+	// when too many had not. WrongClient counts messages quarantined because their client may not speak
+	// for the vehicle; Offenders tells the clients.
+	RefusedCredentials, RefusedTLS, RefusedPending, WrongClient uint64
 	// SlowClosed counts connections closed because their client left acknowledgements unread.
 	SlowClosed uint64
 	// StaleAcks counts messages that became durable after their connection had gone.
@@ -26,6 +31,8 @@ type counters struct {
 	unmatched, oversize, retained                           atomic.Uint64
 	refusedQoS2, refusedSize, refusedProtocol               atomic.Uint64
 	refusedClients, refusedSubscribe, slowClosed, staleAcks atomic.Uint64
+	refusedCredentials, refusedTLS, refusedPending          atomic.Uint64
+	wrongClient                                             atomic.Uint64
 }
 
 // Stats returns the counters as they stand.
@@ -44,7 +51,13 @@ func (b *Broker) Stats() Stats {
 		RefusedProtocol:  c.refusedProtocol.Load(),
 		RefusedClients:   c.refusedClients.Load(),
 		RefusedSubscribe: c.refusedSubscribe.Load(),
-		SlowClosed:       c.slowClosed.Load(),
-		StaleAcks:        c.staleAcks.Load(),
+
+		RefusedCredentials: c.refusedCredentials.Load(),
+		RefusedTLS:         c.refusedTLS.Load(),
+		RefusedPending:     c.refusedPending.Load(),
+		WrongClient:        c.wrongClient.Load(),
+
+		SlowClosed: c.slowClosed.Load(),
+		StaleAcks:  c.staleAcks.Load(),
 	}
 }

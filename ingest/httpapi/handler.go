@@ -41,7 +41,8 @@ const (
 
 // Options say what is accepted and where it goes.
 type Options struct {
-	// Sink takes the records. Required.
+	// Sink takes the records. Required. One that returns *ingest.Stopped, rather than block, has its reason
+	// answered with 503 and Retry-After.
 	Sink ingest.Sink
 	// NewDecoder makes the decoder of the json codec that checks entries. Required. It is called for
 	// each request.
@@ -62,6 +63,7 @@ type Handler struct {
 	request                  atomic.Uint64
 	taken, entries, refused  atomic.Uint64
 	unauthorized, unfinished atomic.Uint64
+	deferred                 atomic.Uint64
 }
 
 // Stats are the handler's counters since it was made.
@@ -76,6 +78,8 @@ type Stats struct {
 	// Unfinished counts requests whose records were handed on but not confirmed to the client: it had
 	// gone, or the log failed.
 	Unfinished uint64
+	// Deferred counts requests of which nothing was taken because intake was stopped.
+	Deferred uint64
 }
 
 // New returns a handler.
@@ -97,7 +101,7 @@ func New(opts Options) (*Handler, error) {
 
 // Stats returns the counters as they stand.
 func (h *Handler) Stats() Stats {
-	return Stats{h.taken.Load(), h.entries.Load(), h.refused.Load(), h.unauthorized.Load(), h.unfinished.Load()}
+	return Stats{h.taken.Load(), h.entries.Load(), h.refused.Load(), h.unauthorized.Load(), h.unfinished.Load(), h.deferred.Load()}
 }
 
 // ServeHTTP takes one request: authorize, read, decode everything, hand on, wait until durable.
@@ -188,6 +192,10 @@ func (d durable) Acked(_ uint64, err error) { d <- err }
 func (h *Handler) hand(ctx context.Context, recs []ingest.Record) *problem {
 	done := make(durable, 1)
 	if err := h.opts.Sink.Take(recs, done, 0); err != nil {
+		var stopped *ingest.Stopped
+		if errors.As(err, &stopped) {
+			return h.stopped(stopped)
+		}
 		return h.notDurable(err)
 	}
 	select {
@@ -202,10 +210,18 @@ func (h *Handler) hand(ctx context.Context, recs []ingest.Record) *problem {
 	}
 }
 
+// stopped is the answer while intake is stopped: nothing was taken, and who sends can wait better than we.
+func (h *Handler) stopped(why *ingest.Stopped) *problem {
+	h.deferred.Add(1)
+	p := refuse(http.StatusServiceUnavailable, why.Error()+"; nothing of this request was taken, send it again later")
+	p.retryAfter = 10
+	return p
+}
+
 func (h *Handler) notDurable(err error) *problem {
 	h.unfinished.Add(1)
 	h.opts.Logger.Error().Err(err).Msg("http events not durable; the client is told to send them again")
 	p := refuse(http.StatusServiceUnavailable, "the events may not be stored; send them again with the same Idempotency-Key")
-	p.retryAfter = true
+	p.retryAfter = 1
 	return p
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 
 	"github.com/milepost-io/milepost/ingest"
 )
@@ -21,7 +22,7 @@ type problem struct {
 	Field  string `json:"field,omitempty"`
 	Offset *int   `json:"offset,omitempty"`
 
-	retryAfter bool
+	retryAfter int // seconds; 0: not said
 }
 
 func (p *problem) Error() string { return p.Detail }
@@ -61,8 +62,8 @@ func (p *problem) write(w http.ResponseWriter) {
 		body = []byte("{}") // only strings and numbers: cannot happen
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	if p.retryAfter {
-		w.Header().Set("Retry-After", "1")
+	if p.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(append(body, '\n'))

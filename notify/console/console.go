@@ -38,6 +38,8 @@ type Overview struct {
 	Sources      []Source       `json:"sources"`
 	Destinations []Destination  `json:"destinations"`
 	Held         map[string]int `json:"held"`
+	// Alarm says what is wrong with the engine and what to do, in one sentence; "" when nothing is.
+	Alarm string `json:"alarm,omitempty"`
 }
 
 // Counters are those of E5.

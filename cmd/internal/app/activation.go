@@ -196,6 +196,9 @@ func (e *Engine) watchRules(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-e.opt.Hup:
+			if err := e.id.watch.Reload(); err != nil {
+				e.log.Error().Err(err).Msg("credentials cannot be read; those of before stay in force")
+			}
 			e.reload(ctx)
 			continue
 		case <-t.C:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/milepost-io/milepost/ingest/broker"
 	"github.com/milepost-io/milepost/notify"
 	"github.com/milepost-io/milepost/rules"
 )
@@ -95,13 +96,32 @@ type SourceStatus struct {
 	Connections int64  `json:"connections,omitempty"`
 	Received    uint64 `json:"received"`
 	Refused     uint64 `json:"refused"`
+	// Of a source that connects to somebody else's server: messages taken and not acknowledged, connections
+	// made again, and what is wrong now.
+	Waiting    int64  `json:"waiting,omitempty"`
+	Reconnects uint64 `json:"reconnects,omitempty"`
+	Trouble    string `json:"trouble,omitempty"`
+	// Lag is what lies in the source and is not durable here; nil: the source cannot tell.
+	Lag *int64 `json:"lag,omitempty"`
+	// Offenders are clients that published for vehicles they may not speak for.
+	Offenders []broker.Offender `json:"offenders,omitempty"`
 }
 
-// DiskStatus is what the data folder takes and has left, in bytes.
+// DiskStatus is what the data folder takes and has left, in bytes, and what has stopped for want of room.
 type DiskStatus struct {
-	Journal int64   `json:"journal_bytes"`
-	Free    int64   `json:"free_bytes"`
-	Days    float64 `json:"days_left,omitempty"` // at the rate of this run; 0: not known
+	Journal int64 `json:"journal_bytes"`
+	Free    int64 `json:"free_bytes"`
+	Reserve int64 `json:"reserve_bytes"`
+	// Owed is what the stores may still have to write of what was taken in: it is kept free above the reserve.
+	Owed int64   `json:"owed_bytes,omitempty"`
+	Days float64 `json:"days_left,omitempty"` // at the rate of this run; 0: not known
+	// IntakeStopped is why nothing is taken in: "reserve", "full", or "" while something is.
+	IntakeStopped string `json:"intake_stopped,omitempty"`
+	// SendingStopped says that nothing is sent either, Waiting how many writers wait for room.
+	SendingStopped bool `json:"sending_stopped,omitempty"`
+	Waiting        int  `json:"waiting_writers,omitempty"`
+	// Problem says all that to people; "" when all is well.
+	Problem string `json:"problem,omitempty"`
 }
 
 // TimelineEntry is one line of a vehicle's story: Kind says what, Text says it to people, Entry is as it was

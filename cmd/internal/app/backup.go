@@ -32,12 +32,12 @@ func storeFolder(p log.Partition) string {
 // Backup makes a backup of the running engine in dir, which is empty or not there. Shards and sources do
 // not wait for it. expect is told how many bytes there are to copy, did how many were since its last call.
 func (c *Core) Backup(ctx context.Context, dir, source string, expect, did func(int64)) (*backup.Manifest, error) {
-	data, err := absolute(c.opt.FS, c.opt.Data)
+	data, err := absolute(c.fs, c.opt.Data)
 	if err != nil {
 		return nil, err
 	}
 	o := backup.TakeOptions{
-		FS: c.opt.FS, Dir: dir, Data: data, Journal: c.journal, Extra: backupExtra(), Build: c.opt.Build,
+		FS: c.fs, Dir: dir, Data: data, Journal: c.journal, Extra: backupExtra(), Build: c.opt.Build,
 		Source: source, Time: c.clock.Time(), Expect: expect, Did: did,
 	}
 	for _, s := range c.shards {
@@ -171,7 +171,7 @@ func (e *Engine) StartBackup(dir, by string) (BackupStatus, error) {
 	if b.last.State == "running" {
 		return b.last, fmt.Errorf("%w: a backup to %s is being made", ErrBusy, b.last.Dir)
 	}
-	if err := Audit(e.Core.opt.FS, e.cfg.Data, AuditLine{At: e.clock.Time().UTC(), By: by, Action: "backup", Subject: dir}); err != nil {
+	if err := Audit(e.fs, e.cfg.Data, AuditLine{At: e.clock.Time().UTC(), By: by, Action: "backup", Subject: dir}); err != nil {
 		return BackupStatus{}, err
 	}
 	now := time.Now()
@@ -211,5 +211,5 @@ func (e *Engine) postBackup(r *http.Request) (any, error) {
 	if err := json.NewDecoder(io.LimitReader(r.Body, 16<<10)).Decode(&q); err != nil {
 		return nil, fmt.Errorf("backup: %w: %w", ErrInvalid, err)
 	}
-	return e.StartBackup(q.Dir, askedBy(r, q.By))
+	return e.StartBackup(q.Dir, e.askedBy(r, q.By))
 }

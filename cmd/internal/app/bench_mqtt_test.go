@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -28,17 +29,25 @@ const (
 	mqttClients = "MILEPOST_BENCH_MQTT"
 )
 
-// TestMain is the process of the MQTT clients when it was started as that: their work must not count as
-// the broker's.
+// TestMain is the process of the MQTT clients, or of the broker of others, when it was started as that:
+// their work must not count as the engine's.
 func TestMain(m *testing.M) {
-	if addr := os.Getenv(mqttClients); addr != "" {
-		if err := runClients(addr); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+	var err error
+	switch addr, inflight := os.Getenv(mqttClients), os.Getenv(benchBroker); {
+	case addr != "":
+		err = runClients(addr)
+	case inflight != "":
+		var n int
+		if n, err = strconv.Atoi(inflight); err == nil {
+			err = runBroker(n)
 		}
-		return
+	default:
+		os.Exit(m.Run())
 	}
-	os.Exit(m.Run())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 // BenchmarkMQTT is QoS 1 from publish to PUBACK over 50 connections, with the journal and its sync

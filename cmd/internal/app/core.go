@@ -37,6 +37,10 @@ type CoreOptions struct {
 	Build          string
 	// Clock makes the clock, which must not stand below floor (Unix ms); nil: WallClock.
 	Clock func(floor int64) *Clock
+	// Reserve is the free space of the data folder's file system below which intake stops, in bytes; 0: the
+	// smaller of 5 % of it and 1 GiB. DiskEvery is how often it is looked at; 0: 1 s.
+	Reserve   int64
+	DiskEvery time.Duration
 	// Dispatcher holds the channels and the patience of the dispatcher; the Core sets the rest.
 	Dispatcher notify.DispatcherOptions
 	Logger     zerolog.Logger
@@ -55,8 +59,10 @@ type Core struct {
 	rules   activation
 	disp    *notify.Dispatcher
 	holds   *holds
+	fs      state.FS // as it is: disk waits for room on it, what an operator asks for fails
 
-	restored restoredMark
+	restored *Restored // nil: it was not
+	disk     *disk
 	closers  []func() error
 	ready    atomic.Bool
 	dead     atomic.Int64 // dead letters
@@ -66,7 +72,7 @@ type Core struct {
 func OpenCore(o CoreOptions) (*Core, error) {
 	c := newCore(o.Logger)
 	if err := c.openCore(o); err != nil {
-		return nil, errors.Join(err, c.Close())
+		return nil, errors.Join(advise(o.Data, err), c.Close())
 	}
 	return c, nil
 }
@@ -75,9 +81,11 @@ func newCore(l zerolog.Logger) *Core { return &Core{log: l, read: notify.NewRead
 
 // openCore opens all that a Core is made of. What was opened before an error is for Close.
 func (c *Core) openCore(o CoreOptions) error {
-	if o.FS == nil {
-		o.FS = state.MachineFS()
+	if c.fs = o.FS; c.fs == nil {
+		c.fs = state.MachineFS()
 	}
+	c.disk = newDisk(o, c.log)
+	o.FS = c.disk.fs
 	c.opt = o
 	if err := c.readMarks(); err != nil {
 		return err
@@ -95,12 +103,14 @@ func (c *Core) openCore(o CoreOptions) error {
 	if err != nil {
 		return err
 	}
+	c.warnClock(floor)
 	if o.Clock != nil {
 		c.clock = o.Clock(floor)
 	} else {
 		c.clock = WallClock(time.Now, floor)
 	}
 	c.intake = newIntake(j, c.clock)
+	c.disk.intake, c.disk.journal, c.intake.short = c.intake, j, c.disk.short
 	if err := c.openShards(); err != nil {
 		return err
 	}
@@ -117,7 +127,7 @@ func (c *Core) openDispatcher() error {
 	if err != nil {
 		return err
 	}
-	c.disp = d
+	c.disp, c.disk.sender = d, d
 	return c.openHeld()
 }
 
@@ -145,6 +155,7 @@ type Task struct {
 func (c *Core) Run(ctx context.Context, l Life) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
+	c.disk.begin()
 	var parts []*part // as started
 	start := func(ts ...Task) {
 		for _, t := range ts {
@@ -152,7 +163,7 @@ func (c *Core) Run(ctx context.Context, l Life) error {
 		}
 	}
 	start(l.Beside...)
-	start(Task{"watch", c.watchLog}, Task{"shards", c.runShards})
+	start(Task{"watch", c.watchLog}, Task{"disk", c.disk.run}, Task{"shards", c.runShards})
 	err := c.begin(ctx, l.Begin)
 	if err == nil {
 		start(Task{"dispatcher", c.dispatch})
@@ -168,6 +179,7 @@ func (c *Core) Run(ctx context.Context, l Life) error {
 		l.Ending()
 	}
 	close(c.intake.done)
+	c.disk.end()
 	c.log.Info().Msg("stopping: sources, dispatcher, shards, log")
 	for i := len(parts) - 1; i >= 0; i-- {
 		err = errors.Join(err, parts[i].stop())
@@ -175,7 +187,7 @@ func (c *Core) Run(ctx context.Context, l Life) error {
 	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
 		err = cause
 	}
-	return err
+	return advise(c.opt.Data, err)
 }
 
 // begin brings the vehicles up to the log: replay, own starts applied, the rule set of the owner in force

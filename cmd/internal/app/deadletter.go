@@ -202,6 +202,9 @@ func dropRecord(key string) log.Record {
 // RequeueDead implements Admin. An input comes in again as it came, and its dead letter goes, in one
 // append: both happen or neither.
 func (e *Engine) RequeueDead(ctx context.Context, id string) error {
+	if why, stopped := e.intake.gate.closed(); stopped {
+		return &ingest.Stopped{Reason: why}
+	}
 	p, key, value, err := e.deadRow(ctx, id)
 	if err != nil {
 		return err

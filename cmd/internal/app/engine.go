@@ -4,6 +4,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -37,8 +38,25 @@ type Options struct {
 // Addresses are what the engine listens on; MQTT is empty without a broker.
 type Addresses struct {
 	HTTP string `json:"http"`
+	// TLS says that HTTP is spoken over TLS.
+	TLS  bool   `json:"tls,omitempty"`
 	MQTT string `json:"mqtt,omitempty"`
 	PID  int    `json:"pid"`
+}
+
+// ReadAddresses is what the engine that runs on a data folder listens on.
+func ReadAddresses(data string) (a Addresses, err error) {
+	b, err := os.ReadFile(filepath.Join(data, runFile))
+	if err == nil {
+		err = json.Unmarshal(b, &a)
+	}
+	if err == nil && a.HTTP == "" {
+		err = errors.New("no address")
+	}
+	if err != nil {
+		return Addresses{}, fmt.Errorf("address of the engine on %s: %w", data, err)
+	}
+	return a, nil
 }
 
 // Engine is one process's engine on one data folder: a Core with sources, console and command line.
@@ -48,9 +66,11 @@ type Engine struct {
 	opt     Options
 	sources sources
 	backups *backups
+	id      identity
 
 	httpListener net.Listener
 	started      time.Time
+	looked       lastLook
 	ending       chan struct{}
 }
 
@@ -66,11 +86,14 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 
 // open does all that can fail for a reason the user can mend: addresses, folder, rules, endpoints.
 func (e *Engine) open() error {
+	if err := e.openIdentity(); err != nil {
+		return err
+	}
 	if err := e.listen(); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(e.cfg.Data, 0o755); err != nil {
-		return fmt.Errorf("data folder: %w", err)
+		return advise(e.cfg.Data, fmt.Errorf("data folder: %w", err))
 	}
 	channels, err := e.openChannels()
 	if err != nil {
@@ -81,10 +104,10 @@ func (e *Engine) open() error {
 		Keep: time.Duration(e.cfg.Journal.Keep), MaxBytes: int64(e.cfg.Journal.Max), Memory: int64(e.cfg.Memory),
 		KeepTimeline: time.Duration(e.cfg.Retention.Timeline), KeepDead: time.Duration(e.cfg.Retention.Deadletter),
 		WriteBack: time.Duration(e.cfg.WriteBack), Tick: e.opt.Tick, Build: e.opt.Build, Clock: e.opt.Clock,
-		Dispatcher: notify.DispatcherOptions{Channels: channels}, Logger: e.log,
+		Dispatcher: notify.DispatcherOptions{Channels: channels}, Logger: e.log, Reserve: int64(e.cfg.DiskReserve),
 	})
 	if err != nil {
-		return err
+		return advise(e.cfg.Data, err)
 	}
 	return e.openSources()
 }
@@ -109,7 +132,7 @@ func (e *Engine) run(ctx context.Context) error {
 	err := e.Core.Run(ctx, Life{
 		Beside: []Task{{"http", e.serveHTTP}},
 		Begin:  e.activateAtStart,
-		Serve:  []Task{{"flight recorder", e.recordFlight}, {"reload", e.watchRules}, {"sources", e.runSources}, {"backups", e.runBackups}},
+		Serve:  []Task{{"flight recorder", e.recordFlight}, {"reload", e.watchRules}, {"credentials", e.watchIdentity}, {"sources", e.runSources}, {"backups", e.runBackups}},
 		Ready:  e.announce,
 		Ending: func() { close(e.ending) },
 	})
@@ -123,14 +146,14 @@ func (e *Engine) announce() {
 	if err := writeJSON(filepath.Join(e.cfg.Data, runFile), a); err != nil {
 		e.log.Warn().Err(err).Msg("the command line will not find the engine by its data folder")
 	}
-	e.log.Info().Str("http", "http://"+a.HTTP+"/").Str("mqtt", a.MQTT).Str("data", e.cfg.Data).Msg("ready")
+	e.log.Info().Str("http", e.scheme()+"://"+a.HTTP+"/").Str("mqtt", a.MQTT).Str("data", e.cfg.Data).Msg("ready")
 	if e.opt.Started != nil {
 		e.opt.Started(a)
 	}
 }
 
 func (e *Engine) addresses() Addresses {
-	a := Addresses{HTTP: e.httpListener.Addr().String(), PID: os.Getpid()}
+	a := Addresses{HTTP: e.httpListener.Addr().String(), TLS: e.id.http != nil, PID: os.Getpid()}
 	if b := e.sources.broker; b != nil && b.Addr() != nil {
 		a.MQTT = b.Addr().String()
 	}

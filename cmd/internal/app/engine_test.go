@@ -29,7 +29,13 @@ type testEngine struct {
 // startEngine runs an engine on a folder of its own until the test ends; then it must stop cleanly.
 func startEngine(t *testing.T, extra string) *testEngine {
 	t.Helper()
-	cfg, err := config.Parse("milepost.yaml", []byte("http: {listen: \"127.0.0.1:0\"}\nmqtt: {listen: \"127.0.0.1:0\"}\nshards: 2\n"+extra), t.TempDir(), nil)
+	return startConfig(t, t.TempDir(), "http: {listen: \"127.0.0.1:0\"}\nmqtt: {listen: \"127.0.0.1:0\"}\nshards: 2\n"+extra)
+}
+
+// startConfig is startEngine with a whole configuration in a folder.
+func startConfig(t *testing.T, dir, content string) *testEngine {
+	t.Helper()
+	cfg, err := config.Parse("milepost.yaml", []byte(content), dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +65,13 @@ type connection struct{ paho.Client }
 
 func (e *testEngine) connect(t *testing.T, id string) connection {
 	t.Helper()
-	opt := paho.NewClientOptions().AddBroker("tcp://" + e.MQTT).SetClientID(id).SetAutoReconnect(false)
+	return e.connectAs(t, id, "", "")
+}
+
+// connectAs is connect with a user's name and password.
+func (e *testEngine) connectAs(t *testing.T, id, user, password string) connection {
+	t.Helper()
+	opt := paho.NewClientOptions().AddBroker("tcp://" + e.MQTT).SetClientID(id).SetAutoReconnect(false).SetUsername(user).SetPassword(password)
 	c := paho.NewClient(opt)
 	if tok := c.Connect(); !tok.WaitTimeout(patience) || tok.Error() != nil {
 		t.Fatalf("connect: %v", tok.Error())

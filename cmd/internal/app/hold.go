@@ -12,7 +12,7 @@ import (
 
 // openHeld has the dispatcher hold what the data folder says is held, before it sends anything.
 func (c *Core) openHeld() error {
-	h, err := openHolds(c.opt.FS, c.opt.Data)
+	h, err := openHolds(c.fs, c.opt.Data)
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ type HoldRequest struct {
 }
 
 func (e *Engine) postHold(r *http.Request) (any, error) {
-	q, err := readHold(r)
+	q, err := e.readHold(r)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (e *Engine) postHold(r *http.Request) (any, error) {
 }
 
 func (e *Engine) postRelease(r *http.Request) (any, error) {
-	q, err := readHold(r)
+	q, err := e.readHold(r)
 	if err != nil {
 		return nil, err
 	}
@@ -125,17 +125,17 @@ func (e *Engine) postRelease(r *http.Request) (any, error) {
 	return was, nil
 }
 
-func readHold(r *http.Request) (q HoldRequest, err error) {
+func (e *Engine) readHold(r *http.Request) (q HoldRequest, err error) {
 	if err := json.NewDecoder(io.LimitReader(r.Body, 16<<10)).Decode(&q); err != nil {
 		return q, fmt.Errorf("%s: %w: %w", r.URL.Path, ErrInvalid, err)
 	}
-	q.By = askedBy(r, q.By)
+	q.By = e.askedBy(r, q.By)
 	return q, nil
 }
 
 // askedBy is who a request is from: the name of its token, else what it says of itself, else its address.
-func askedBy(r *http.Request, says string) string {
-	name, _ := r.Context().Value(tokenName{}).(string)
+func (e *Engine) askedBy(r *http.Request, says string) string {
+	name := e.id.guard.Name(r)
 	switch {
 	case name != "" && says != "":
 		return fmt.Sprintf("%s (%.100s)", name, says)
@@ -146,6 +146,3 @@ func askedBy(r *http.Request, says string) string {
 	}
 	return r.RemoteAddr
 }
-
-// tokenName is the context key of the name of the token that a request came with.
-type tokenName struct{}

@@ -19,6 +19,9 @@ type intake struct {
 	clock *Clock
 	parts [2][]partIntake // by stream, by shard
 	open  chan struct{}   // closed when records may come in
+	gate  gate            // shut while there is no room
+	room  atomic.Int64    // bytes that may be taken until the disk is looked at again
+	short func()          // called when they are used up; it does not block. nil: nobody looks
 	done  chan struct{}   // closed when the engine ends
 
 	takes, joints sync.Pool // of *taken and *joint
@@ -93,13 +96,21 @@ func (in *intake) recent() []heard {
 }
 
 // Take implements ingest.Sink. Records of one call may go to several partitions; the source is told once,
-// when the last of them is durable. Those of one partition go in together: a request of which a crash had
+// when the last of them is durable; while there is no room on the disk it waits. Those of one partition go in together: a request of which a crash had
 // left a part would be taken for a repetition when it is sent again, and the rest of it lost (S5, E4).
 func (in *intake) Take(recs []ingest.Record, ack ingest.Acker, id uint64) error {
+	return in.take(recs, ack, id, in.gate.wait)
+}
+
+// take is Take with what to do at the gate.
+func (in *intake) take(recs []ingest.Record, ack ingest.Acker, id uint64, pass func(ending <-chan struct{}) error) error {
 	select {
 	case <-in.open:
 	case <-in.done:
 		return errEnding
+	}
+	if err := pass(in.done); err != nil {
+		return err
 	}
 	if len(recs) == 0 {
 		if ack != nil {
@@ -111,6 +122,9 @@ func (in *intake) Take(recs []ingest.Record, ack ingest.Acker, id uint64) error 
 	defer in.release(t)
 	for i := range recs {
 		t.add(in, &recs[i])
+	}
+	if in.room.Add(-t.size) < 0 && in.short != nil {
+		in.short()
 	}
 	to := t.ack(in, ack, id)
 	for i := range t.parts {
@@ -128,6 +142,7 @@ type taken struct {
 	parts []takenPart
 	text  []byte // the strings of the records
 	used  int    // partitions with records
+	size  int64  // about what the records take in the log
 }
 
 type takenPart struct {
@@ -154,6 +169,7 @@ func (t *taken) add(in *intake, r *ingest.Record) {
 	if len(part.recs) == 0 {
 		t.used++
 	}
+	t.size += int64(len(r.Key) + len(r.Payload) + len(r.Source) + len(r.Topic) + len(r.Origin) + 16)
 	part.recs = append(part.recs, log.Record{
 		Kind: log.Event, Oversize: r.Oversize, Types: uint32(r.Types), Key: r.Key,
 		Source: t.bytes(r.Source), Topic: t.bytes(r.Topic), Origin: t.bytes(r.Origin), Seq: r.Seq, Rising: r.Rising,
@@ -193,7 +209,7 @@ func (in *intake) release(t *taken) {
 			part.recs = nil
 		}
 	}
-	t.text, t.used = t.text[:0], 0
+	t.text, t.used, t.size = t.text[:0], 0, 0
 	if cap(t.text) > keep<<8 {
 		t.text = nil
 	}

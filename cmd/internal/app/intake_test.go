@@ -63,6 +63,28 @@ func TestTakeIsWholePerPartition(t *testing.T) {
 	}
 }
 
+// What tells a redelivery goes into the log as it came, and how far a source was taken stands on shard 0 of
+// Events.
+func TestIntakeOfATopic(t *testing.T) {
+	l := statetest.NewLog(log.ID{1}, 2, 1)
+	in := newIntake(l, WallClock(func() time.Time { return time.UnixMilli(5) }, 0))
+	close(in.open)
+	if err := in.Take([]ingest.Record{{Key: []byte("V1"), Origin: "kafka:t/0/x", Seq: 7 << 16, Rising: true}}, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := in.appendSourcePosition("kafka:t/0/x", 8<<16, log.Ack{}); err != nil {
+		t.Fatal(err)
+	}
+	rec := l.Records(log.Partition{Stream: log.Events, Shard: log.ShardOf([]byte("V1"), 2)})[0]
+	if string(rec.Origin) != "kafka:t/0/x" || rec.Seq != 7<<16 || !rec.Rising {
+		t.Errorf("record %+v", rec)
+	}
+	all := l.Records(log.Partition{Stream: log.Events})
+	if last := all[len(all)-1]; last.Kind != log.SourcePosition || string(last.Origin) != "kafka:t/0/x" || last.Seq != 8<<16 || l.Received() != 1 {
+		t.Errorf("position %+v, %d received", last, l.Received())
+	}
+}
+
 type acks chan uint64
 
 func (a acks) Acked(id uint64, _ error) { a <- id }

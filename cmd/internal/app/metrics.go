@@ -56,6 +56,8 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		m.counter("milepost_ingest_source_records_total", "records taken since the start", float64(s.Received), "source", s.Name)
 		m.counter("milepost_ingest_source_refused_total", "requests or connections refused since the start", float64(s.Refused), "source", s.Name)
 	}
+	c.collectSubscriber(m)
+	c.collectKafka(m)
 	for _, d := range st.Outbox {
 		m.gauge("milepost_notify_outbox_entries", "events that wait for a destination", float64(d.Pending), "endpoint", d.Name)
 		m.gauge("milepost_notify_breaker_open", "1 while nothing is sent to the destination", boolValue(d.Breaker != "closed" || d.Disabled), "endpoint", d.Name)
@@ -65,15 +67,33 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		m.counter("milepost_notify_failed_total", "events given up since the start", float64(d.Dead+d.Expired), "endpoint", d.Name)
 	}
 	m.gauge("milepost_dead_letters", "dead letters that wait for somebody to look", float64(st.DeadLetters))
-	m.gauge("milepost_disk_free_bytes", "free space of the data folder's disk", float64(st.Disk.Free))
+	c.collectDisk(m, &st.Disk)
 	m.gauge("milepost_engine_ready", "1 when sources are open", boolValue(st.Ready))
+	c.collectIdentity(m)
 	c.collectJournal(m)
+}
+
+func (c collector) collectDisk(m sink, d *DiskStatus) {
+	m.gauge("milepost_disk_free_bytes", "free space of the data folder's disk", float64(d.Free))
+	m.gauge("milepost_disk_reserve_bytes", "free space below which intake stops", float64(d.Reserve))
+	m.gauge("milepost_disk_waiting_writers", "writes that wait for room on the disk", float64(d.Waiting))
+	for _, reason := range []string{stoppedReserve, stoppedFull} {
+		m.gauge("milepost_intake_stopped", "1 while nothing is taken in", boolValue(d.IntakeStopped == reason), "reason", reason)
+	}
+	m.gauge("milepost_sending_stopped", "1 while nothing is sent because that might not be recorded", boolValue(d.SendingStopped))
+	for _, s := range c.e.shards {
+		h, name := s.store.Health(), shardName(s.part)
+		m.counter("milepost_state_store_write_errors_total", "flushes and compactions that failed and were tried again", float64(h.WriteErrors), "shard", name)
+		m.counter("milepost_state_store_slow_writes_total", "writes of a store that took over 5 s", float64(h.SlowWrites), "shard", name)
+		m.counter("milepost_state_store_stalls_total", "write-backs that had to wait for flushes or compactions", float64(h.Stalls), "shard", name)
+	}
 }
 
 func (c collector) collectJournal(m sink) {
 	j := c.e.journal.Stats()
 	m.counter("milepost_journal_bytes_total", "bytes written since the start", float64(j.Bytes))
 	m.gauge("milepost_journal_kept_bytes", "size of the kept segments", float64(j.SegmentBytes))
+	m.counter("milepost_journal_shed_segments_total", "segments given up before journal.keep was over, to make room", float64(j.Shed))
 	m.gauge("milepost_journal_unsynced_bytes", "bytes that wait for their sync", float64(j.UnsyncedBytes))
 	buckets := map[float64]uint64{}
 	var sum uint64

@@ -30,8 +30,6 @@ type Restored struct {
 	Journal string `json:"journal"`
 	// Lost says what a damaged backup did not have; "" for nothing.
 	Lost string `json:"lost,omitempty"`
-	// Resumed are the origins whose source has begun where the state stood.
-	Resumed [][]byte `json:"resumed,omitempty"`
 }
 
 // RestoreRequest says what to restore from where.
@@ -130,13 +128,13 @@ func markRestored(fs state.FS, data string, m *Restored) error {
 // readMarks refuses a folder that is half restored, reads whether it was restored at all, and removes what a
 // backup left that died with its process.
 func (c *Core) readMarks() (err error) {
-	if err := backup.CheckFinished(c.opt.FS, c.opt.Data); err != nil {
+	if err := backup.CheckFinished(c.fs, c.opt.Data); err != nil {
 		return err
 	}
-	if err := c.opt.FS.RemoveAll(c.opt.FS.PathJoin(c.opt.Data, backup.StageDir)); err != nil {
+	if err := c.fs.RemoveAll(c.fs.PathJoin(c.opt.Data, backup.StageDir)); err != nil {
 		return err
 	}
-	c.restored.mark, err = readRestored(c.opt.FS, c.opt.Data)
+	c.restored, err = readRestored(c.fs, c.opt.Data)
 	return err
 }
 

@@ -1,61 +1,32 @@
 package app
 
 import (
-	"bytes"
 	"context"
-	"slices"
-	"sync"
 
 	"github.com/milepost-io/milepost/state"
 )
 
 // Restored says where a source has to begin although somebody (a consumer group) remembers a later place:
 // the folder was restored from a backup, and what was taken since went into a log that is not this one. ok
-// is false of a folder that was not restored, and after Resumed. next is 0 for an origin that the state
-// knows nothing of: it begins with the first record there is. origin is that of the records (S5).
-func (c *Core) Restored(ctx context.Context, origin []byte) (next uint64, ok bool, err error) {
-	c.restored.Lock()
-	mark := c.restored.mark
-	ok = mark != nil && !mark.hasResumed(origin)
-	c.restored.Unlock()
-	if !ok {
-		return 0, false, nil
+// is false of a folder that was not restored. next is 0, the first there is, for an origin that the state
+// knows nothing of. It stays right: the state knows of all that was taken since the restore too, so that
+// asking again costs some redeliveries at most. origin is that of the records (S5).
+func (c *Core) Restored(origin string) (next uint64, ok bool) {
+	if c.restored == nil {
+		return 0, false
 	}
-	err = c.view(ctx, c.shards[0], func(v state.View) error {
+	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
+	defer cancel()
+	err := c.view(ctx, c.shards[0], func(v state.View) error {
 		for _, p := range v.SourcePositions() {
-			if bytes.Equal(p.Origin, origin) {
+			if string(p.Origin) == origin {
 				next = p.Next
 			}
 		}
 		return nil
 	})
-	return next, err == nil, err
-}
-
-// Resumed says that whoever remembers places for a source has been told the one that Restored said, or a
-// later one: from then on it is right again. It is durable when it returns.
-func (c *Core) Resumed(origin []byte) error {
-	c.restored.Lock()
-	defer c.restored.Unlock()
-	m := c.restored.mark
-	if m == nil || m.hasResumed(origin) {
-		return nil
+	if err != nil { // the engine is ending, or it would begin too early: what comes again is known by its Seq
+		return 0, true
 	}
-	next := *m
-	next.Resumed = append(slices.Clone(m.Resumed), bytes.Clone(origin))
-	if err := next.write(c.opt.FS, c.opt.Data); err != nil {
-		return err
-	}
-	c.restored.mark = &next
-	return nil
-}
-
-// restoredMark is the mark of a restored folder, nil of one that was not restored.
-type restoredMark struct {
-	sync.Mutex
-	mark *Restored
-}
-
-func (m *Restored) hasResumed(origin []byte) bool {
-	return slices.ContainsFunc(m.Resumed, func(o []byte) bool { return bytes.Equal(o, origin) })
+	return next, true
 }

@@ -68,11 +68,12 @@ func Activation(path string, cfg *config.Config, number int) (rules.Activation, 
 	if cfg.Notify.Log != "" {
 		a.Endpoints = append(a.Endpoints, rules.Endpoint{Name: LogEndpoint})
 	}
+	a.Endpoints = append(a.Endpoints, kafkaEndpoints(cfg)...)
 	return a, nil
 }
 
 // LogEndpoint is the name of the log output among the endpoints.
-const LogEndpoint = "log"
+const LogEndpoint = config.LogEndpoint
 
 // policyFile is the policy keys that the configuration gives, as a rule file, so that they are checked and
 // kept like one.

@@ -56,7 +56,7 @@ func (c *Core) openShards() error {
 	for _, p := range parts {
 		store, err := state.OpenStore(state.StoreOptions{Dir: StoreDir(c.opt.Data, p), FS: c.opt.FS, Cache: cmp.Or(c.opt.Cache, storeCache), Logger: logger})
 		if err != nil {
-			return err
+			return c.adviseStore(p, err)
 		}
 		c.closers = append(c.closers, store.Close)
 		events, notices, err := replay.NewSteps(nil)
@@ -74,7 +74,7 @@ func (c *Core) openShards() error {
 		}
 		s, err := state.NewShard(o)
 		if err != nil {
-			return err
+			return c.adviseStore(p, err)
 		}
 		c.shards = append(c.shards, &shard{Shard: s, part: p, store: store})
 	}
@@ -95,7 +95,7 @@ func (c *Core) retention() (rs []state.Retention) {
 func (c *Core) runShards(ctx context.Context) error {
 	fs := make([]func(context.Context) error, len(c.shards))
 	for i, s := range c.shards {
-		fs[i] = s.Run
+		fs[i] = func(ctx context.Context) error { return c.adviseStore(s.part, s.Run(ctx)) }
 	}
 	return all(ctx, fs...)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/milepost-io/milepost/cmd/internal/config"
 	"github.com/milepost-io/milepost/ingest"
@@ -14,6 +13,8 @@ import (
 	"github.com/milepost-io/milepost/ingest/file"
 	"github.com/milepost-io/milepost/ingest/httpapi"
 	jsoncodec "github.com/milepost-io/milepost/ingest/json"
+	"github.com/milepost-io/milepost/ingest/kafka"
+	"github.com/milepost-io/milepost/ingest/mqtt"
 	"github.com/milepost-io/milepost/notify"
 	"github.com/milepost-io/milepost/notify/channel/logout"
 	"github.com/milepost-io/milepost/notify/channel/webhook"
@@ -21,8 +22,10 @@ import (
 
 // sources are the ways in.
 type sources struct {
-	broker *broker.Broker
-	http   *httpapi.Handler
+	broker     *broker.Broker
+	subscriber *mqtt.Subscriber
+	kafka      *kafka.Source
+	http       *httpapi.Handler
 }
 
 func (e *Engine) openSources() error {
@@ -30,17 +33,25 @@ func (e *Engine) openSources() error {
 	if err != nil {
 		return err
 	}
-	tokens, err := readTokens(e.cfg.HTTP.TokensFile)
+	in := httpapi.Options{Sink: refusing{e.intake}, NewDecoder: func() ingest.Decoder { return jsoncodec.NewDecoder(cat) }, Logger: e.log}
+	if e.id.tokens != nil {
+		in.Authorize = e.id.guard.Client
+	}
+	e.sources.http, err = httpapi.New(in)
 	if err != nil {
 		return err
 	}
-	e.sources.http, err = httpapi.New(httpapi.Options{
-		Sink: e.intake, NewDecoder: func() ingest.Decoder { return jsoncodec.NewDecoder(cat) }, Authorize: tokens.authorize("events"), Logger: e.log,
-	})
-	if err != nil || e.cfg.MQTT.Listen == "" {
+	if err := e.openKafka(); err != nil {
 		return err
 	}
-	e.sources.broker, err = broker.New(broker.Options{Listen: e.cfg.MQTT.Listen, Topics: topics(e.cfg), Sink: e.intake, Logger: e.log})
+	if err := e.openSubscriber(); err != nil || e.cfg.MQTT.Listen == "" {
+		return err
+	}
+	o := broker.Options{Listen: e.cfg.MQTT.Listen, Topics: topics(e.cfg), Sink: e.intake, Users: e.id.users, Logger: e.log}
+	if cert := e.id.mqtt; cert != nil {
+		o.TLS, o.ClientCertificates = cert.TLS(), e.cfg.MQTT.TLS.ClientCAFile != ""
+	}
+	e.sources.broker, err = broker.New(o)
 	if err != nil {
 		return err
 	}
@@ -70,6 +81,12 @@ func (e *Engine) runSources(ctx context.Context) error {
 	if e.sources.broker != nil {
 		fs = append(fs, e.sources.broker.Run)
 	}
+	if e.sources.subscriber != nil {
+		fs = append(fs, e.sources.subscriber.Run)
+	}
+	if e.sources.kafka != nil {
+		fs = append(fs, e.sources.kafka.Run)
+	}
 	fs = append(fs, func(ctx context.Context) error {
 		if e.opt.Replay != "" {
 			n, err := takeFile(ctx, e.intake, e.opt.Replay)
@@ -82,43 +99,6 @@ func (e *Engine) runSources(ctx context.Context) error {
 		return nil
 	})
 	return all(ctx, fs...)
-}
-
-// tokens are bearer tokens by secret.
-type tokens map[string]struct{ name, role string }
-
-// readTokens reads "name role token" lines; an empty path means that nobody needs one.
-func readTokens(path string) (tokens, error) {
-	if path == "" {
-		return nil, nil
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("http.tokens_file: %w", err)
-	}
-	t := tokens{}
-	for n, line := range strings.Split(string(b), "\n") {
-		f := strings.Fields(line)
-		if len(f) == 0 || strings.HasPrefix(f[0], "#") {
-			continue
-		}
-		if len(f) != 3 || (f[1] != "events" && f[1] != "read" && f[1] != "admin") {
-			return nil, fmt.Errorf("%s:%d: expected: name role token, with role events, read or admin", path, n+1)
-		}
-		t[f[2]] = struct{ name, role string }{f[0], f[1]}
-	}
-	return t, nil
-}
-
-// authorize returns the check for a role; admin may do everything. nil: everybody may.
-func (t tokens) authorize(role string) func(token string) (string, bool) {
-	if t == nil {
-		return nil
-	}
-	return func(token string) (string, bool) {
-		who, ok := t[token]
-		return who.name, ok && (who.role == role || who.role == "admin")
-	}
 }
 
 // openChannels makes the channels of the configured endpoints.
@@ -149,7 +129,7 @@ func (e *Engine) openChannels() (map[string]notify.Channel, error) {
 		e.closers = append(e.closers, c.Close)
 		channels[LogEndpoint] = c
 	}
-	return channels, nil
+	return channels, e.openKafkaOut(channels)
 }
 
 // takeFile takes a recorded file in, as `serve --replay` does: through the same door, stamped now.

@@ -33,7 +33,7 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 	st := &Status{
 		Running: true, Ready: e.ready.Load(), Version: e.opt.Build, Source: e.cfg.Source, Data: e.cfg.Data, Started: &e.started,
 		Clock: e.clock.Time(), Counts: map[string]int64{}, Sources: e.sourceStatus(), Outbox: e.disp.Status(), Held: e.read.Held(),
-		DeadLetters: int(e.dead.Load()), Disk: e.disk(), Holds: e.holds.list(),
+		DeadLetters: int(e.dead.Load()), Disk: e.diskStatus(), Holds: e.holds.list(),
 	}
 	// Received before the rest: what is counted as applied was received.
 	received := e.journal.Received()
@@ -43,7 +43,7 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 	for i, s := range e.shards {
 		parts[i].Counts = map[string]int64{}
 		ask[i] = func(ctx context.Context) error {
-			return e.view(ctx, s, func(v state.View) error {
+			return e.viewSoon(ctx, s, func(v state.View) error {
 				addShard(&parts[i], s.part, v)
 				return nil
 			})
@@ -52,10 +52,12 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 	if err := all(ctx, ask...); err != nil {
 		return nil, err
 	}
+	e.looked.fill(parts)
 	for i, s := range e.shards {
 		st.add(&parts[i])
 		_, next := e.journal.Range(s.part)
 		sh := &st.Shards[len(st.Shards)-1]
+		sh.Name = shardName(s.part)
 		sh.Lag, sh.Stored = max(0, int64(next)-sh.Applied), int64(s.Flushed())
 		st.Generation = max(st.Generation, s.store.Generation())
 	}
@@ -77,6 +79,8 @@ func (st *Status) add(x *Status) {
 	st.Shards = append(st.Shards, x.Shards...)
 }
 
+func shardName(p log.Partition) string { return fmt.Sprintf("%s-%d", p.Stream, p.Shard) }
+
 // addShard adds what a shard's own state says.
 func addShard(st *Status, p log.Partition, v state.View) {
 	o := v.Outcomes()
@@ -91,7 +95,7 @@ func addShard(st *Status, p log.Partition, v state.View) {
 		st.Counts[name] += n
 	})
 	st.Shards = append(st.Shards, ShardStatus{
-		Name: fmt.Sprintf("%s-%d", p.Stream, p.Shard), Applied: int64(v.Position()), Clock: time.UnixMilli(v.Clock()).UTC(),
+		Name: shardName(p), Applied: int64(v.Position()), Clock: time.UnixMilli(v.Clock()).UTC(),
 	})
 }
 
@@ -102,15 +106,24 @@ func (e *Engine) sourceStatus() []SourceStatus {
 		s := b.Stats()
 		out = append(out, SourceStatus{
 			Name: "mqtt", Address: b.Addr().String(), Connections: s.Connections, Received: s.Records,
-			Refused: s.RefusedQoS2 + s.RefusedSize + s.RefusedProtocol + s.RefusedClients + s.RefusedSubscribe,
+			Refused: s.RefusedQoS2 + s.RefusedSize + s.RefusedProtocol + s.RefusedClients + s.RefusedSubscribe +
+				s.RefusedCredentials + s.RefusedTLS + s.RefusedPending,
+			Offenders: b.Offenders(),
 		})
+	}
+	if s := e.sources.subscriber; s != nil {
+		out = append(out, subscriberStatus(s))
+	}
+	if s := e.sources.kafka; s != nil {
+		out = append(out, kafkaStatus(s))
 	}
 	return out
 }
 
-func (e *Engine) disk() DiskStatus {
+func (e *Engine) diskStatus() DiskStatus {
 	j := e.journal.Stats()
-	d := DiskStatus{Journal: j.SegmentBytes, Free: freeBytes(e.cfg.Data)}
+	d := e.Core.disk.status()
+	d.Journal, d.Free, d.Problem = j.SegmentBytes, freeBytes(e.cfg.Data), d.why(e.cfg.Data)
 	if run := time.Since(e.started); run > time.Minute && j.Bytes > 0 {
 		d.Days = float64(d.Free) / (float64(j.Bytes) / run.Hours() * 24)
 	}
@@ -134,7 +147,7 @@ func (e *Engine) Overview(ctx context.Context) (console.Overview, error) {
 	}
 	o := console.Overview{
 		Now: time.Now(), Clock: st.Clock, Source: st.Source, Version: st.Version, RulesVersion: st.RulesVersion, Generation: st.Generation,
-		Counters: console.Counters(st.Counters), Dead: st.DeadLetters, Held: st.Held, Unstored: 0,
+		Counters: console.Counters(st.Counters), Dead: st.DeadLetters, Held: st.Held, Unstored: 0, Alarm: st.Disk.Problem,
 	}
 	for _, s := range st.Shards {
 		o.Lag += s.Lag
@@ -179,7 +192,7 @@ func (e *Engine) Recent(ctx context.Context, limit int) ([]console.VehicleRow, e
 		byShard[s] = append(byShard[s], i)
 	}
 	for s, rows := range byShard {
-		err := e.view(ctx, s, func(v state.View) error {
+		err := e.viewSoon(ctx, s, func(v state.View) error {
 			for _, i := range rows {
 				if err := describeRow(v, &out[i]); err != nil {
 					return err

@@ -10,21 +10,19 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/milepost-io/milepost/cmd/internal/app"
-	"github.com/milepost-io/milepost/cmd/internal/config"
 	"github.com/milepost-io/milepost/rules"
 )
 
-// offlineFlag adds --offline to a command.
+// offlineFlag adds to a command what says whom it asks: --offline, and the token for a running engine.
 func (s *session) offlineFlag(c *cobra.Command) *cobra.Command {
 	c.Flags().BoolVar(&s.offline, "offline", false, "open the data folder of a stopped engine instead of asking a running one")
+	c.Flags().StringVar(&s.tokenFile, "token-file", "", "show the token in this `file` to the engine (default: $MILEPOST_TOKEN, else one of http.tokens_file)")
 	return c
 }
 
@@ -41,47 +39,15 @@ func (s *session) admin() (a app.Admin, done func() error, err error) {
 		}
 		return o, o.Close, nil
 	}
-	addr, err := engineAddress(cfg)
-	if err != nil {
-		return nil, nil, err
-	}
-	token, err := adminToken(cfg)
-	return &client{base: "http://" + addr, token: token}, func() error { return nil }, err
-}
-
-// engineAddress is where the engine of a configuration answers: what it wrote into its folder when the
-// port was chosen for it, else what the configuration says.
-func engineAddress(cfg *config.Config) (string, error) {
-	b, err := os.ReadFile(filepath.Join(cfg.Data, "engine.json"))
-	var a app.Addresses
-	if err == nil && json.Unmarshal(b, &a) == nil && a.HTTP != "" {
-		return a.HTTP, nil
-	}
-	if _, port, err := net.SplitHostPort(cfg.HTTP.Listen); err != nil || port == "0" {
-		return "", fmt.Errorf("no engine runs on %s (use --offline to look into a stopped one's folder)", cfg.Data)
-	}
-	return cfg.HTTP.Listen, nil
-}
-
-// adminToken is the first token with role admin; without a tokens file none is needed.
-func adminToken(cfg *config.Config) (string, error) {
-	if cfg.HTTP.TokensFile == "" {
-		return "", nil
-	}
-	b, err := os.ReadFile(cfg.HTTP.TokensFile)
-	if err != nil {
-		return "", fmt.Errorf("http.tokens_file: %w", err)
-	}
-	for line := range strings.Lines(string(b)) {
-		if f := strings.Fields(line); len(f) == 3 && f[1] == "admin" {
-			return f[2], nil
-		}
-	}
-	return "", fmt.Errorf("%s: no token has role admin, which the command line needs", cfg.HTTP.TokensFile)
+	running, err := s.newClient(cfg)
+	return running, func() error { return nil }, err
 }
 
 // client asks a running engine over its API.
-type client struct{ base, token string }
+type client struct {
+	base, token string
+	http        http.Client
+}
 
 func (c *client) call(ctx context.Context, method, path string, out any) error {
 	return c.send(ctx, method, path, nil, out)
@@ -96,7 +62,7 @@ func (c *client) send(ctx context.Context, method, path string, body []byte, out
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
-	r, err := http.DefaultClient.Do(req)
+	r, err := c.http.Do(req)
 	if err != nil {
 		var op *net.OpError
 		if errors.As(err, &op) && op.Op == "dial" {

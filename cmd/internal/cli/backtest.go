@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/milepost-io/milepost/cmd/internal/app"
+	"github.com/milepost-io/milepost/cmd/internal/config"
 	"github.com/milepost-io/milepost/cmd/internal/replay"
 )
 
@@ -26,10 +28,11 @@ func newBacktest(s *session) *cobra.Command {
 	var f backtestFlags
 	var against string
 	c := &cobra.Command{
-		Use:   "backtest --rules DIR --input FILE|journal:DIR [--out FILE] [--until T]",
+		Use:   "backtest --rules DIR --input FILE|journal:DIR|kafka://HOST/TOPIC [--out FILE] [--until T]",
 		Short: "What these rules would have done on recorded events",
 		Long: "Runs recorded events through the steps that serve, with one clock for the whole input.\n" +
-			"The input is NDJSON, one event a line with an optional arrival (.zst too), or the journal of a data folder.\n" +
+			"The input is NDJSON, one event a line with an optional arrival (.zst too), or the journal of a data folder,\n" +
+			"or a Kafka topic from its beginning to its end, each record's timestamp being its arrival.\n" +
 			"--out gets one JSON line per event that would have left or was held, in order of creation.",
 		Args: positional(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -39,15 +42,13 @@ func newBacktest(s *session) *cobra.Command {
 			case f.rules == "":
 				return usageError{errors.New("--rules is missing: name the folder of the rules")}
 			case f.input == "":
-				return usageError{errors.New("--input is missing: name a file of events, or journal:DIR")}
-			case strings.HasPrefix(f.input, "kafka:"):
-				return usageError{errors.New("--input kafka: is not in this version")}
+				return usageError{errors.New("--input is missing: name a file of events, journal:DIR or kafka://host:9092/topic")}
 			}
 			return s.backtest(cmd, f)
 		},
 	}
 	c.Flags().StringVar(&f.rules, "rules", "", "`folder` (or file) of rules")
-	c.Flags().StringVar(&f.input, "input", "", "recorded events: a `file`, or journal:DIR with a data folder")
+	c.Flags().StringVar(&f.input, "input", "", "recorded events: a `file`, journal:DIR with a data folder, or kafka://host:9092/topic")
 	c.Flags().StringVar(&f.out, "out", "", "`file` for the events, - for standard output")
 	c.Flags().StringVar(&f.until, "until", "", "let time pass to this moment after the last record (RFC 3339)")
 	c.Flags().StringVar(&against, "against", "", "not in this version")
@@ -84,7 +85,7 @@ func (s *session) backtest(cmd *cobra.Command, f backtestFlags) error {
 	}
 	begin := time.Now()
 	progress := newProgress(s.Err, s.Terminal)
-	n, err := replay.Feed(cmd.Context(), r, f.input, progress.at)
+	n, err := feedBacktest(cmd.Context(), cfg, r, f.input, progress.at)
 	if err != nil {
 		return err
 	}
@@ -99,6 +100,19 @@ func (s *session) backtest(cmd *cobra.Command, f backtestFlags) error {
 		return nil
 	}
 	return s.report(r, n, time.Since(begin))
+}
+
+// feedBacktest applies the input. A topic is read to the end that it has now.
+func feedBacktest(ctx context.Context, cfg *config.Config, r *replay.Replay, input string, progress func(int)) (int, error) {
+	if !strings.HasPrefix(input, "kafka:") {
+		return replay.Feed(ctx, r, input, progress)
+	}
+	src, err := app.OpenKafkaRecording(ctx, cfg, input)
+	if err != nil {
+		return 0, fmt.Errorf("--input: %w", err)
+	}
+	defer src.Close()
+	return replay.FeedFrom(ctx, r, src, progress)
 }
 
 // writeLines writes the events to a file, complete or not at all.

@@ -77,6 +77,7 @@ type session struct {
 	configFile string
 	output     string
 	offline    bool
+	tokenFile  string
 }
 
 func newRoot(p IO) *cobra.Command {
@@ -102,7 +103,7 @@ func newRoot(p IO) *cobra.Command {
 		return nil
 	}
 	for _, add := range []func(*session) *cobra.Command{
-		newDemo, newServe, newStatus, newSimulate, newCheck, newBacktest, newDecode, newVehicle, newOutbox, newDeadletter, newHold, newRelease, newBackup, newRestore, newVersion,
+		newDemo, newServe, newStatus, newSimulate, newCheck, newBacktest, newDecode, newVehicle, newOutbox, newDeadletter, newHold, newRelease, newBackup, newRestore, newPassword, newVersion,
 	} {
 		root.AddCommand(add(s))
 	}

@@ -25,23 +25,28 @@ type simulateFlags struct {
 	count     int
 	start     string
 	mqtt, out string
+	kafka     string
+	topic     string
 	codec     string
 }
 
 func newSimulate(s *session) *cobra.Command {
 	var f simulateFlags
 	c := &cobra.Command{
-		Use:   "simulate --vehicles N --rate R --seed S [--mqtt URL | --out FILE]",
+		Use:   "simulate --vehicles N --rate R --seed S [--mqtt URL | --kafka BROKERS --topic NAME | --out FILE]",
 		Short: "A virtual fleet: same seed, same stream",
 		Long: "Makes the events of a virtual fleet with believable mileage, wear, faults, gaps, bursts and bad clocks.\n" +
-			"--out writes lines that backtest reads, each with its arrival; --mqtt publishes with QoS 1.",
+			"--out writes lines that backtest reads, each with its arrival; --mqtt publishes with QoS 1.\n" +
+			"--kafka writes to a topic with the vehicle as key; user and TLS are those of the configuration.",
 		Args: positional(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case f.codec != "json":
 				return usageError{fmt.Errorf("--codec %q is not in this version (expected json)", f.codec)}
-			case f.mqtt != "" && f.out != "":
-				return usageError{errors.New("--mqtt and --out exclude each other")}
+			case f.mqtt != "" && f.out != "", f.mqtt != "" && f.kafka != "", f.kafka != "" && f.out != "":
+				return usageError{errors.New("--mqtt, --kafka and --out exclude each other")}
+			case (f.kafka == "") != (f.topic == ""):
+				return usageError{errors.New("--kafka and --topic belong together: --kafka 127.0.0.1:9092 --topic milepost.events")}
 			case f.mqtt != "" && !brokerURL(f.mqtt):
 				return usageError{fmt.Errorf("--mqtt %q: expected the address of a broker like tcp://127.0.0.1:1883", f.mqtt)}
 			case f.vehicles < 1 || f.count < 0 || f.rate < 0:
@@ -61,6 +66,9 @@ func newSimulate(s *session) *cobra.Command {
 			if f.mqtt != "" {
 				return s.simulateMQTT(cmd.Context(), fl, f)
 			}
+			if f.kafka != "" {
+				return s.simulateKafka(cmd.Context(), fl, f)
+			}
 			return s.simulateFile(cmd.Context(), fl, f)
 		},
 	}
@@ -68,9 +76,11 @@ func newSimulate(s *session) *cobra.Command {
 	fl.IntVar(&f.vehicles, "vehicles", 1000, "cars in the fleet")
 	fl.Float64Var(&f.rate, "rate", 0, "events per second; 0: as fast as they are taken")
 	fl.Uint64Var(&f.seed, "seed", 1, "same seed, same stream")
-	fl.IntVar(&f.count, "count", 100_000, "events to make; 0: until stopped (with --mqtt)")
+	fl.IntVar(&f.count, "count", 100_000, "events to make; 0: until stopped (with --mqtt or --kafka)")
 	fl.StringVar(&f.start, "start", "", "when the stream begins (RFC 3339); default now")
 	fl.StringVar(&f.mqtt, "mqtt", "", "publish to the broker at this `URL`, tcp://127.0.0.1:1883")
+	fl.StringVar(&f.kafka, "kafka", "", "write to the cluster of these `brokers`, host:9092 or host:9092,host:9092")
+	fl.StringVar(&f.topic, "topic", "", "`topic` of --kafka")
 	fl.StringVar(&f.out, "out", "", "write to this `file`; default standard output")
 	fl.StringVar(&f.codec, "codec", "json", "how payloads are encoded")
 	return c

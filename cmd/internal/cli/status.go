@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -33,6 +34,8 @@ func newStatus(s *session) *cobra.Command {
 func (s *session) printStatus(st *app.Status) {
 	state := "stopped"
 	switch {
+	case st.Disk.IntakeStopped != "" && st.Ready:
+		state = "intake stopped"
 	case st.Ready:
 		state = "ready"
 	case st.Running:
@@ -45,15 +48,32 @@ func (s *session) printStatus(st *app.Status) {
 	c := st.Counters
 	fmt.Fprintf(s.Out, "received %d = applied %d + duplicate %d + late %d + quarantined %d\n", c.Received, c.Applied, c.Duplicate, c.Late, c.Quarantined)
 	fmt.Fprintf(s.Out, "clock %s  dead letters %d  disk free %s%s  journal %s\n", st.Clock.Format(time.RFC3339), st.DeadLetters, size(st.Disk.Free), daysLeft(st.Disk.Days), size(st.Disk.Journal))
+	if st.Disk.Problem != "" {
+		fmt.Fprintf(s.Out, "\nintake has stopped: %s\n", st.Disk.Problem)
+	}
 	w := tabwriter.NewWriter(s.Out, 2, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "\nSHARD\tAPPLIED\tLAG\tTO REPLAY\tCLOCK")
 	for _, x := range st.Shards {
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\n", x.Name, x.Applied, x.Lag, max(0, x.Applied-x.Stored), x.Clock.Format(time.RFC3339))
 	}
 	if len(st.Sources) > 0 {
-		fmt.Fprintln(w, "\nSOURCE\tADDRESS\tCLIENTS\tRECEIVED\tREFUSED")
+		fmt.Fprintln(w, "\nSOURCE\tADDRESS\tCLIENTS\tRECEIVED\tREFUSED\tLAG")
 		for _, x := range st.Sources {
-			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\n", x.Name, x.Address, x.Connections, x.Received, x.Refused)
+			lag := "-"
+			if x.Lag != nil {
+				lag = strconv.FormatInt(*x.Lag, 10)
+			}
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\n", x.Name, x.Address, x.Connections, x.Received, x.Refused, lag)
+		}
+	}
+	for _, x := range st.Sources {
+		if x.Trouble != "" {
+			fmt.Fprintf(w, "%s: %s\n", x.Name, x.Trouble)
+		}
+	}
+	for _, x := range st.Sources {
+		for _, o := range x.Offenders[:min(len(x.Offenders), 10)] {
+			fmt.Fprintf(w, "  %s\tclient %s published %d for other vehicles\n", x.Name, o.Client, o.Messages)
 		}
 	}
 	if len(st.Outbox) > 0 {

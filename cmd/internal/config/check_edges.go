@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strings"
 )
 
 // checkContent checks what a topic of any broker carries.
@@ -27,7 +28,7 @@ func checkContent(at, codec string, types []string) []string {
 	return bad
 }
 
-func (m *MQTTConnect) check() []string {
+func (m *MQTTConnect) check(filters int) []string {
 	var bad []string
 	add := func(f string, a ...any) { bad = append(bad, "mqtt.connect."+fmt.Sprintf(f, a...)) }
 	if m.URL == "" {
@@ -42,8 +43,14 @@ func (m *MQTTConnect) check() []string {
 	if m.ClientID == "" {
 		add("client_id: empty: the broker keeps messages for a client by its id")
 	}
-	if m.Connections < 1 || m.Connections > 64 {
+	switch {
+	case m.Connections < 1 || m.Connections > 64:
 		add("connections: %d is outside 1 to 64", m.Connections)
+	case m.Share == "" && m.Connections > filters:
+		add("connections: %d for %d filters in mqtt.topics: a filter has one connection, so %d would be idle (expected at most %d, or share)", m.Connections, filters, m.Connections-filters, filters)
+	}
+	if strings.ContainsAny(m.Share, "/+#") {
+		add("share: %q (expected a name without /, + and #)", m.Share)
 	}
 	if m.PasswordFile != "" && m.Username == "" {
 		add("username: missing beside password_file")

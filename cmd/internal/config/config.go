@@ -6,7 +6,6 @@ package config
 
 import (
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -41,9 +40,10 @@ type Config struct {
 
 // HTTP is the address of console, API and metrics.
 type HTTP struct {
-	Listen      string    `key:"listen" default:"127.0.0.1:8080" doc:"console, API, metrics; loopback only in this version"`
-	TokensFile  string    `key:"tokens_file" default:"" doc:"bearer tokens, a line each: name role token; roles events, read, admin. Absent: open on loopback"`
+	Listen      string    `key:"listen" default:"127.0.0.1:8080" doc:"console, API, metrics. Off loopback it needs tokens_file, and tls or tls_at_proxy"`
+	TokensFile  string    `key:"tokens_file" default:"" doc:"bearer tokens, a line each: name role token; roles events, read, admin. Read again when it changes. Absent: open on loopback"`
 	TLS         TLSServer `key:"tls"`
+	TLSAtProxy  bool      `key:"tls_at_proxy" default:"false" doc:"a proxy in front ends TLS and sets X-Forwarded-For; permits plain HTTP off loopback, between the two only"`
 	DebugListen string    `key:"debug_listen" default:"" doc:"address of pprof; off when empty; loopback only"`
 }
 
@@ -57,7 +57,7 @@ type TLSServer struct {
 type MQTTServerTLS struct {
 	CertFile     string `key:"cert_file" default:"" doc:"PEM certificate chain; with key_file: only TLS is spoken. Read again when it changes"`
 	KeyFile      string `key:"key_file" default:"" doc:"PEM key of the certificate"`
-	ClientCAFile string `key:"client_ca_file" default:"" doc:"PEM authorities of client certificates: a client with one is the vehicle its common name says"`
+	ClientCAFile string `key:"client_ca_file" default:"" doc:"PEM authorities of client certificates: a client with one is who its common name says, a vehicle unless users_file has another role for it. Without users_file a certificate is required"`
 }
 
 // TLSClient is how a connection to somebody else's server is secured.
@@ -71,8 +71,8 @@ type TLSClient struct {
 
 // MQTT is where cars publish: the embedded broker, or one of the user's own.
 type MQTT struct {
-	Listen    string        `key:"listen" default:"127.0.0.1:1883" doc:"embedded MQTT 3.1.1 broker; empty, or with connect.url and no listen: none"`
-	UsersFile string        `key:"users_file" default:"" doc:"users of the embedded broker"`
+	Listen    string        `key:"listen" default:"127.0.0.1:1883" doc:"embedded MQTT 3.1.1 broker; empty, or with connect.url and no listen: none. Off loopback it needs tls, and users_file or tls.client_ca_file"`
+	UsersFile string        `key:"users_file" default:"" doc:"users of the embedded broker, a line each: name role secret; roles vehicle, gateway, blocked; lines are made by milepost password. Read again when it changes. Absent: open on loopback"`
 	TLS       MQTTServerTLS `key:"tls"`
 	Connect   MQTTConnect   `key:"connect"`
 	Topics    []Topic       `key:"topics" default:"vehicles/+/{telemetry,profile,service,feedback}, parties/+" doc:"what is taken from which topic"`
@@ -81,11 +81,11 @@ type MQTT struct {
 // MQTTConnect is a broker of the user's.
 type MQTTConnect struct {
 	URL          string    `key:"url" default:"" doc:"broker to subscribe at instead of the embedded one: mqtt://host:1883 or tls://host:8883"`
-	ClientID     string    `key:"client_id" default:"milepost" doc:"client id; connection n of several adds -n. The broker keeps what arrives for it while it is away"`
-	Connections  int       `key:"connections" default:"1" doc:"connections, 1 to 64; each has a fixed share of the topics, so a car's order is kept"`
-	Share        string    `key:"share" default:"" doc:"group of a shared subscription ($share) by which the broker spreads every topic over the connections: faster, but a car's messages may overtake each other"`
+	ClientID     string    `key:"client_id" default:"milepost" doc:"client id; the second connection adds -2, and so on. The broker keeps what arrives for it while it is away; each engine needs its own"`
+	Connections  int       `key:"connections" default:"1" doc:"connections, 1 to 64, at most as many as filters in topics; each has every n-th filter, so what comes under a filter keeps its order"`
+	Share        string    `key:"share" default:"" doc:"group of a shared subscription ($share): the broker spreads every filter over all connections. Faster, but a car's messages may overtake each other: what was overtaken counts as late"`
 	Username     string    `key:"username" default:"" doc:"user name at the broker"`
-	PasswordFile string    `key:"password_file" default:"" doc:"file with the password in its first line"`
+	PasswordFile string    `key:"password_file" default:"" doc:"file with the password in its first line; read again at each attempt to connect"`
 	TLS          TLSClient `key:"tls"`
 }
 
@@ -154,6 +154,13 @@ type Notify struct {
 	Kafka    KafkaOut  `key:"kafka"`
 }
 
+// Endpoint names that are no webhook's.
+const (
+	LogEndpoint         = "log"
+	KafkaAlertsEndpoint = "kafka-alerts"
+	KafkaLeadsEndpoint  = "kafka-leads"
+)
+
 // KafkaOut are topics of the cluster under kafka.
 type KafkaOut struct {
 	Alerts string `key:"alerts" default:"" doc:"topic that gets every reminder and alert, key = VIN, for example milepost.alerts"`
@@ -215,22 +222,7 @@ func (c *Config) check() []string {
 			add("retention.%s: %v is below 1d", r.key, r.keep)
 		}
 	}
-	loopback := func(key, addr string) {
-		if addr == "" {
-			return
-		}
-		host, _, err := net.SplitHostPort(addr)
-		if err != nil {
-			add("%s: %q is no address (expected host:port)", key, addr)
-			return
-		}
-		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			add("%s: %q is not a loopback address: users and TLS are not in this version, so it listens on 127.0.0.1 or [::1] only", key, addr)
-		}
-	}
-	loopback("http.listen", c.HTTP.Listen)
-	loopback("http.debug_listen", c.HTTP.DebugListen)
-	loopback("mqtt.listen", c.MQTT.Listen)
+	bad = append(bad, c.checkListeners()...)
 	for i, t := range c.MQTT.Topics {
 		at := fmt.Sprintf("mqtt.topics[%d]", i)
 		if t.Filter == "" || strings.ContainsAny(t.Filter, "#\x00") {
@@ -238,7 +230,7 @@ func (c *Config) check() []string {
 		}
 		bad = append(bad, checkContent(at, t.Codec, t.Types)...)
 	}
-	bad = append(bad, c.MQTT.Connect.check()...)
+	bad = append(bad, c.MQTT.Connect.check(len(c.MQTT.Topics))...)
 	bad = append(bad, c.Kafka.check()...)
 	if (c.Notify.Kafka.Alerts != "" || c.Notify.Kafka.Leads != "") && len(c.Kafka.Brokers) == 0 {
 		add("notify.kafka: needs kafka.brokers")
@@ -268,6 +260,8 @@ func (w *Webhook) check(at string, names map[string]bool) []string {
 		add("name: %q (expected a to z, 0 to 9 and -, at most 32)", w.Name)
 	case names[w.Name]:
 		add("name: %q stands twice", w.Name)
+	case w.Name == LogEndpoint || w.Name == KafkaAlertsEndpoint || w.Name == KafkaLeadsEndpoint:
+		add("name: %q is the name of an output of its own (expected any but %s, %s and %s)", w.Name, LogEndpoint, KafkaAlertsEndpoint, KafkaLeadsEndpoint)
 	}
 	names[w.Name] = true
 	u, err := url.Parse(w.URL)

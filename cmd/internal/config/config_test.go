@@ -56,7 +56,16 @@ func TestMistakes(t *testing.T) {
 		{"later below", "policy:\n  quiet_hours: {}", `f.yaml:2:3: "quiet_hours" is not in this version`},
 		{"later, nested", "retention: {services: 5y}", `"services" is not in this version`},
 		{"short retention", "retention: {timeline: 12h}", `retention.timeline: 12h0m0s is below 1d`},
-		{"off loopback", `http: {listen: "0.0.0.0:8080"}`, `f.yaml:1:16: http.listen: "0.0.0.0:8080" is not a loopback address`},
+		{"off loopback", `http: {listen: "0.0.0.0:8080"}`, `f.yaml:1:16: http.listen: "0.0.0.0:8080" is reached from elsewhere: it needs http.tokens_file`},
+		{"off loopback, tokens alone", `http: {listen: ":8080", tokens_file: t}`, `f.yaml:1:16: http.listen: ":8080" is reached from elsewhere: it needs http.tls.cert_file and key_file (or http.tls_at_proxy: true`},
+		{"off loopback, TLS alone", `http: {listen: "h:8443", tls: {cert_file: c, key_file: k}}`, `it needs http.tokens_file`},
+		{"proxy without tokens", `http: {tls_at_proxy: true}`, `f.yaml:1:22: http.tls_at_proxy: others come through the proxy: it needs http.tokens_file`},
+		{"broker off loopback", `mqtt: {listen: "[::]:8883"}`, `f.yaml:1:16: mqtt.listen: "[::]:8883" is reached from elsewhere: it needs mqtt.tls.cert_file and key_file`},
+		{"broker off loopback, plain", `mqtt: {listen: ":8883", users_file: u}`, `it needs mqtt.tls.cert_file and key_file`},
+		{"broker off loopback, nobody", `mqtt: {listen: ":8883", tls: {cert_file: c, key_file: k}}`, `it needs mqtt.users_file or mqtt.tls.client_ca_file`},
+		{"client certificates without TLS", `mqtt: {tls: {client_ca_file: ca}}`, `f.yaml:1:30: mqtt.tls.client_ca_file: client certificates need`},
+		{"half a pair", `http: {tls: {cert_file: c}}`, `f.yaml:1:13: http.tls: cert_file and key_file belong together`},
+		{"profiles off loopback", `http: {debug_listen: ":6060"}`, `f.yaml:1:22: http.debug_listen: ":6060" is not a loopback address`},
 		{"checked, not in the file", "notify: {webhooks: [{name: a, url: 'https://x/'}]}", "f.yaml:1:21: notify.webhooks[0].secret_file: missing"},
 		{"duration", "journal: {keep: 7days}", "f.yaml:1:17: journal.keep is \"7days\"\n    1 | journal: {keep: 7days}\n      |                 ^\n" +
 			"        expected a whole number with ms, s, m, h, d, w or y, such as 7d"},
@@ -69,11 +78,16 @@ func TestMistakes(t *testing.T) {
 		{"map", "http: x", "f.yaml:1:7: http is text"},
 		{"list at the top", "- a", "f.yaml:1:1: the configuration is a list"},
 		{"plain http", "notify: {webhooks: [{name: a, url: 'http://x/', secret_file: s, to: [owner]}]}", `http needs allow_private`},
+		{"name of an output", "kafka: {brokers: ['h:1']}\nnotify: {webhooks: [{name: kafka-alerts, url: 'https://x/', secret_file: s, to: [owner]}]}", `name: "kafka-alerts" is the name of an output`},
+		{"topic without cluster", "notify: {kafka: {leads: x}}", `notify.kafka: needs kafka.brokers`},
 		{"zone", "timezone: Asia/Shangai", `is no IANA zone`},
 		{"twice", "shards: 1\nshards: 2", `f.yaml:2:1: key "shards" stands twice, first on line 1`},
 		{"anchor", "data: &d x\nrules: *d", `f.yaml:1:7: anchors are not allowed`},
 		{"documents", "shards: 1\n---\nshards: 2", `f.yaml:3:1: a second YAML document`},
 		{"all of them", "shard: 1\njournal: {keep: 1}", `f.yaml:2:17: journal.keep is "1"`},
+		{"idle connections", "mqtt: {connect: {url: 'mqtt://b', connections: 6}}", "mqtt.connect.connections: 6 for 5 filters in mqtt.topics: a filter has one connection, so 1 would be idle"},
+		{"share", "mqtt: {connect: {url: 'mqtt://b', connections: 6, share: a/b}}", `mqtt.connect.share: "a/b" (expected a name`},
+		{"broker's user", "mqtt: {connect: {url: 'mqtt://u:p@b'}}", `mqtt.connect.url: holds a user`},
 		{"type", "mqtt: {topics: [{filter: 'a/+', types: [telemetri]}]}", `"telemetri" (expected telemetry`},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -82,6 +96,21 @@ func TestMistakes(t *testing.T) {
 				t.Fatalf("got  %v\nwant %s", err, x.want)
 			}
 		})
+	}
+}
+
+// Off loopback with credentials is fine, as is everything on loopback without.
+func TestListenersWithCredentials(t *testing.T) {
+	for _, file := range []string{
+		`http: {listen: "0.0.0.0:8443", tokens_file: t, tls: {cert_file: c, key_file: k}}`,
+		`http: {listen: "0.0.0.0:8080", tokens_file: t, tls_at_proxy: true}`,
+		`mqtt: {listen: ":8883", users_file: u, tls: {cert_file: c, key_file: k}}`,
+		`mqtt: {listen: ":8883", tls: {cert_file: c, key_file: k, client_ca_file: ca}}`,
+		`{http: {listen: "localhost:0"}, mqtt: {listen: "[::1]:0"}}`,
+	} {
+		if _, err := Parse("f.yaml", []byte(file), ".", []string{TokenVariable + "=secret"}); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
 	}
 }
 

@@ -54,6 +54,9 @@ func (d *decoder) variable(p strictyaml.Problem) {
 
 const envPrefix = "MILEPOST_"
 
+// TokenVariable is the one variable that is no key: the bearer token of the command line.
+const TokenVariable = envPrefix + "TOKEN"
+
 // envName is the variable of a key, without the prefix.
 func envName(path string) string { return strings.ToUpper(strings.ReplaceAll(path, ".", "_")) }
 
@@ -61,7 +64,7 @@ func envName(path string) string { return strings.ToUpper(strings.ReplaceAll(pat
 func environment(env []string) map[string]string {
 	m := map[string]string{}
 	for _, kv := range env {
-		if k, v, ok := strings.Cut(kv, "="); ok && strings.HasPrefix(k, envPrefix) {
+		if k, v, ok := strings.Cut(kv, "="); ok && strings.HasPrefix(k, envPrefix) && k != TokenVariable {
 			m[k] = v
 		}
 	}

@@ -28,6 +28,16 @@ type engine struct {
 	cmd        *exec.Cmd
 	out        *lockedBuffer
 	exited     chan struct{}
+	// secure is the client of an engine that speaks TLS; nil: plain HTTP.
+	secure *http.Client
+}
+
+// ask is http.Get of a path of the engine.
+func (e *engine) ask(path string) (*http.Response, error) {
+	if e.secure != nil {
+		return e.secure.Get("https://" + e.http + path)
+	}
+	return http.Get("http://" + e.http + path)
 }
 
 type lockedBuffer struct {
@@ -111,7 +121,7 @@ func (e *engine) start() {
 			e.t.Fatalf("the engine ended:\n%s", e.out)
 		default:
 		}
-		r, err := http.Get("http://" + e.http + "/-/ready")
+		r, err := e.ask("/-/ready")
 		if err != nil {
 			return false
 		}
@@ -186,14 +196,24 @@ func (e *engine) post(events string) {
 // run runs the command line against this engine.
 func (e *engine) run(args ...string) string {
 	e.t.Helper()
+	out, err := e.try(args...)
+	if err != nil {
+		e.t.Fatalf("milepost %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// try is run that may fail; out then holds both outputs.
+func (e *engine) try(args ...string) (out string, err error) {
+	e.t.Helper()
 	cmd := exec.Command(binary(e.t), append(args, "--config", filepath.Join(e.dir, "milepost.yaml"))...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	out, err := cmd.Output()
+	b, err := cmd.Output()
 	if err != nil {
-		e.t.Fatalf("milepost %s: %v\n%s%s", strings.Join(args, " "), err, out, stderr.String())
+		return string(b) + stderr.String(), err
 	}
-	return string(out)
+	return string(b), nil
 }
 
 // vehicle is `vehicle show -o json`.

@@ -19,45 +19,68 @@ import (
 // progressEvery is how many records pass between two calls of progress.
 const progressEvery = 1 << 14
 
+// Source is recorded events, in the order of their arrival.
+type Source interface {
+	// Next returns the next record, valid until the call after, with its arrival; io.EOF at the end.
+	Next(ctx context.Context) (ingest.Record, error)
+}
+
 // Feed applies a whole input: a file of events, or "journal:DIR" with the data folder of an engine,
 // running or not. It returns how many records there were.
 func Feed(ctx context.Context, r *Replay, input string, progress func(int)) (int, error) {
-	n := 0
-	take := func(rec *ingest.Record) error {
-		if n++; n%progressEvery == 0 {
-			progress(n)
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-		}
-		return r.Apply(rec)
-	}
 	if dir, ok := strings.CutPrefix(input, "journal:"); ok {
-		err := feedJournal(dir, take)
-		return n, err
+		f := feed{r: r, progress: progress}
+		err := feedJournal(dir, func(rec *ingest.Record) error { return f.take(ctx, rec) })
+		return f.n, err
 	}
 	src, err := file.Open(input)
 	if err != nil {
 		return 0, err
 	}
 	defer src.Close()
+	return FeedFrom(ctx, r, fileSource{src}, progress)
+}
+
+// FeedFrom applies a whole source and returns how many records there were.
+func FeedFrom(ctx context.Context, r *Replay, src Source, progress func(int)) (int, error) {
+	f := feed{r: r, progress: progress}
 	for {
-		rec, err := src.Next()
+		rec, err := src.Next(ctx)
 		if errors.Is(err, io.EOF) {
-			return n, nil
+			return f.n, nil
 		}
 		if err == nil {
-			err = take(&rec)
+			err = f.take(ctx, &rec)
 		}
 		if err != nil {
-			return n, err
+			return f.n, err
 		}
 	}
 }
 
+type fileSource struct{ *file.Reader }
+
+func (s fileSource) Next(context.Context) (ingest.Record, error) { return s.Reader.Next() }
+
+// feed counts what is applied.
+type feed struct {
+	r        *Replay
+	progress func(int)
+	n        int
+}
+
+func (f *feed) take(ctx context.Context, rec *ingest.Record) error {
+	if f.n++; f.n%progressEvery == 0 {
+		f.progress(f.n)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return f.r.Apply(rec)
+}
+
 // feedJournal reads the events of a kept journal, in the order of their arrival; what the engine itself
-// appended is not input. An origin is told apart by the partition it stands in: a redelivery is told
-// within one (S5), and partitions meet here in another order than their source had.
+// appended is not input.
 func feedJournal(dir string, take func(*ingest.Record) error) error {
 	a, err := journal.OpenReadOnly(nil, filepath.Join(dir, "journal"))
 	if err != nil {
@@ -68,15 +91,10 @@ func feedJournal(dir string, take func(*ingest.Record) error) error {
 		if err != nil {
 			return err
 		}
-		rec := &e.Record
-		if rec.Kind != log.Event {
+		if e.Record.Kind != log.Event {
 			continue
 		}
-		window.add(ingest.Record{
-			Key: bytes.Clone(rec.Key), Party: e.Partition.Stream == log.Notices, Types: ingest.Types(rec.Types), Oversize: rec.Oversize,
-			Arrival: rec.Arrival, Source: string(rec.Source), Topic: string(rec.Topic), Origin: originIn(e.Partition, rec.Origin), Seq: rec.Seq, Rising: rec.Rising,
-			Codec: string(rec.Codec), Payload: bytes.Clone(rec.Payload),
-		})
+		window.add(Recorded(&e))
 		for len(window.recs) > reorder {
 			if err := take(window.first()); err != nil {
 				return err
@@ -91,12 +109,20 @@ func feedJournal(dir string, take func(*ingest.Record) error) error {
 	return nil
 }
 
-// originIn names an origin within a partition; a record without an origin stays so.
-func originIn(p log.Partition, origin []byte) string {
-	if len(origin) == 0 {
-		return ""
+// Recorded is an event of a journal as input for a replay on any number of shards. Its origin is told apart
+// by the partition it stands in: a redelivery is told within one (S5), and in a replay partitions meet in
+// another order than their source had.
+func Recorded(e *journal.Entry) ingest.Record {
+	rec := &e.Record
+	out := ingest.Record{
+		Key: bytes.Clone(rec.Key), Party: e.Partition.Stream == log.Notices, Types: ingest.Types(rec.Types), Oversize: rec.Oversize,
+		Arrival: rec.Arrival, Source: string(rec.Source), Topic: string(rec.Topic), Seq: rec.Seq, Rising: rec.Rising,
+		Codec: string(rec.Codec), Payload: bytes.Clone(rec.Payload),
 	}
-	return fmt.Sprintf("%s/%d/%s", p.Stream, p.Shard, origin)
+	if len(rec.Origin) > 0 {
+		out.Origin = fmt.Sprintf("%s/%d/%s", e.Partition.Stream, e.Partition.Shard, rec.Origin)
+	}
+	return out
 }
 
 // reorder is how many records are held back: more than one group of the journal holds, within which

@@ -78,6 +78,8 @@ function overview(o) {
   $("c-flight").textContent = num(Math.max(0, flight));
   $("c-rate").textContent = state.rate == null ? "–" : num(state.rate);
   $("clock").textContent = when(o.clock);
+  $("alarm").hidden = !o.alarm;
+  if (o.alarm) $("alarm").textContent = t("Intake has stopped") + ": " + o.alarm;
   const open = state.leads.filter((l) => l.state !== "closed").length;
   $("lead-count").textContent = num(open) + (open >= MAX ? "+" : "");
   $("lead-count").hidden = !open;
@@ -120,8 +122,12 @@ async function listen() {
   let watch = setTimeout(() => stop.abort(), QUIET);
   try {
     const r = await fetch("/api/v1/stream", { headers: auth(), signal: stop.signal });
-    if (r.status === 401) { clearTimeout(watch); return await askToken(); }
-    if (!r.ok) return;
+    if (!r.ok) {
+      clearTimeout(watch);
+      const why = (await r.json().catch(() => ({}))).detail || r.statusText;
+      if (r.status === 401 || r.status === 403) return await askToken(why);
+      return void await pause(r.status === 429 ? 1000 * (r.headers.get("Retry-After") || 10) : 3000);
+    }
     const reader = r.body.pipeThrough(new TextDecoderStream()).getReader();
     for (let text = ""; ;) {
       const { done, value } = await reader.read();
@@ -143,6 +149,8 @@ async function listen() {
   }
 }
 
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
 let lost = 0;
 function link(up) {
   if (up) lost = 0;
@@ -155,11 +163,14 @@ function link(up) {
   document.body.classList.toggle("offline", !!gone);
 }
 
-function askToken() {
+// askToken asks for a token and says what was wrong with the one shown. It lives as long as the tab.
+function askToken(why) {
+  const shown = sessionStorage.getItem("token");
+  sessionStorage.removeItem("token");
   return new Promise((resolve) => {
     const input = h("input", { class: "search", type: "password", autocomplete: "current-password", "aria-label": t("This engine asks for a token") });
     const form = h("form", { class: "card token", onsubmit: (e) => { e.preventDefault(); sessionStorage.setItem("token", input.value.trim()); current = ""; route(); resolve(); } },
-      h("h2", {}, t("This engine asks for a token")), h("p", { class: "note" }, t("A token with role read or admin, from the engine's tokens file.")), input, h("button", { class: "primary" }, t("Continue")));
+      h("h2", {}, t("This engine asks for a token")), h("p", { class: "note" }, t("A token with role read or admin, from the engine's tokens file.")), shown ? h("p", { class: "lost", role: "alert" }, why) : "", input, h("button", { class: "primary" }, t("Continue")));
     $("page").replaceChildren(form);
     input.focus();
   });
@@ -173,5 +184,5 @@ route();
 for (;;) {
   try { await listen(); } catch { /* lost: said by link, tried again below */ }
   link(false);
-  await new Promise((done) => setTimeout(done, 300));
+  await pause(300);
 }

@@ -136,7 +136,7 @@ func (a *Archive) segment(seg *segment, end uint64, yield func(Entry, error) boo
 		case errors.Is(err, io.EOF):
 			return true, nil
 		case errors.As(err, &bad) && end != noEnd:
-			return false, s.damage(bad.Error())
+			return false, s.damageBefore(bad)
 		case errors.As(err, &bad):
 			again, err := s.atTail(bad)
 			if again {

@@ -39,11 +39,12 @@ type Journal struct {
 	open     *openFrame
 	full     []*openFrame // closed to appends, not yet taken by the syncer
 	spare    []*openFrame
-	idle     bool // the syncer waits on wake
-	retain   bool // there may be segments to remove
-	pins     int  // Pin: while above 0 none is removed
-	closing  bool // Close was called
-	closed   bool // and the syncer has ended
+	idle     bool  // the syncer waits on wake
+	retain   bool  // there may be segments to remove
+	pins     int   // Pin: while above 0 none is removed
+	shed     int64 // bytes of segments to remove although Keep would keep them
+	closing  bool  // Close was called
+	closed   bool  // and the syncer has ended
 	err      error
 	unsynced int64
 	received uint64
@@ -80,7 +81,11 @@ func (j *Journal) Append(p log.Partition, recs []log.Record, ack log.Ack) (log.O
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for j.unsynced >= j.opts.MaxUnsynced && !j.ended.Load() {
+	limit := j.opts.MaxUnsynced
+	if len(recs) > 0 && recs[0].Kind != log.Event {
+		limit *= 2
+	}
+	for j.unsynced >= limit && !j.ended.Load() {
 		j.space.Wait()
 	}
 	if err := j.endedErr(); err != nil {

@@ -23,9 +23,12 @@ func Open(o Options) (*Journal, error) {
 	if err := makeDir(o.FS, o.Dir); err != nil {
 		return nil, fmt.Errorf("journal: make folder %s: %w", o.Dir, err)
 	}
+	if o.SegmentBytes <= 0 {
+		o.SegmentBytes = segmentBytes(o.FS, o.Dir)
+	}
 	lock, err := o.FS.Lock(o.FS.PathJoin(o.Dir, lockName))
 	if err != nil {
-		return nil, fmt.Errorf("journal: %s is in use by another process: %w", o.Dir, err)
+		return nil, lockError(o.Dir, err)
 	}
 	j := &Journal{opts: o, lock: lock, failed: make(chan struct{}), done: make(chan struct{}), wake: make(chan struct{}, 1)}
 	j.space.L = &j.mu

@@ -113,3 +113,47 @@ func TestLongTailIsNotCopiedWhole(t *testing.T) {
 		t.Errorf("received %d, want 40", j.Received())
 	}
 }
+
+// TestOpensTheFormatBefore: a journal of the last version is read and goes on in this one; one of a later
+// version is refused by its number.
+func TestOpensTheFormatBefore(t *testing.T) {
+	o, segs := written(t, 30)
+	version := func(v uint32) {
+		t.Helper()
+		for _, s := range segs {
+			change(t, o.FS, s.path, func(b []byte) []byte {
+				le.PutUint32(b[16:], v)
+				le.PutUint32(b[8:], checksum(b[:s.start], 8))
+				return b
+			})
+		}
+	}
+	version(formatVersion + 1)
+	if _, err := Open(o); err == nil || !strings.Contains(err.Error(), "format version is 3, this build reads 1 and 2") {
+		t.Errorf("a later format: %v", err)
+	}
+	version(formatVersion - 1)
+	for range 2 {
+		j := mustOpen(t, o)
+		_, next := j.Range(part0)
+		if _, err := j.Append(part0, []log.Record{{Kind: log.Event, Seq: 7, Rising: true}}, log.Ack{}); err != nil {
+			t.Fatal(err)
+		}
+		r, err := j.Read(part0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for at := log.Offset(0); at <= next; {
+			_, recs, err := r.Read(testContext, 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at += log.Offset(len(recs))
+			if at > next && !recs[len(recs)-1].Rising {
+				t.Error("the new record has lost its flag")
+			}
+		}
+		r.Close()
+		j.Close()
+	}
+}

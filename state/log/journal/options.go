@@ -23,13 +23,15 @@ type Options struct {
 	Dir string
 	// Shards are fixed when the journal is made. Opening it with others is refused.
 	Shards Shards
-	// SegmentBytes is the size of a segment file; default 64 MiB.
+	// SegmentBytes is the size of a segment file; default 64 MiB, less on a file system below 4 GiB: a
+	// sixty-fourth of it, at least 1 MiB. Only whole segments can be removed.
 	SegmentBytes int64
 	// FrameBytes closes a frame that is gathering while a sync runs, so that frames stay small enough to be
 	// checked, kept and thrown away one by one; default 1 MiB. An Append is never split.
 	FrameBytes int
-	// MaxUnsynced bounds the bytes that wait for their sync before Append blocks; default 16 MiB.
-	// The Append that reaches the bound is let in, so the true bound is one Append more.
+	// MaxUnsynced bounds the bytes that wait for their sync before an Append of events blocks; default
+	// 16 MiB. The Append that reaches the bound is let in, so the true bound is one Append more. What the
+	// engine appends itself blocks at twice that: input must not keep it from its own work.
 	MaxUnsynced int64
 	// Memory bounds the frames kept in memory for readers, in bytes; default 64 MiB. Frames that are
 	// being synced come on top.
@@ -52,7 +54,19 @@ const (
 	defaultMaxUnsynced  = 16 << 20
 	defaultMemory       = 64 << 20
 	maxShards           = 1024
+	minSegmentBytes     = 1 << 20
+	// segmentsPerDisk is how many segments the whole file system would hold, at least.
+	segmentsPerDisk = 64
 )
+
+// segmentBytes is the default size of a segment on the file system of dir, which exists.
+func segmentBytes(fs vfs.FS, dir string) int64 {
+	u, err := fs.GetDiskUsage(dir)
+	if err != nil || u.TotalBytes == 0 {
+		return defaultSegmentBytes
+	}
+	return min(max(int64(u.TotalBytes/segmentsPerDisk), minSegmentBytes), defaultSegmentBytes)
+}
 
 // withDefaults returns the options completed and checked.
 func (o Options) withDefaults() (Options, error) {
@@ -64,9 +78,6 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.FS == nil {
 		o.FS = vfs.Default
-	}
-	if o.SegmentBytes <= 0 {
-		o.SegmentBytes = defaultSegmentBytes
 	}
 	if o.FrameBytes <= 0 {
 		o.FrameBytes = defaultFrameBytes

@@ -163,6 +163,9 @@ func (r *reader) advanceOnDisk(seg *segment, end uint64) (bool, error) {
 		_, runs, _, err := r.disk.frame()
 		var bad *badFrame
 		if errors.As(err, &bad) {
+			if r.disk.end != noEnd {
+				return false, r.disk.damageBefore(bad)
+			}
 			return false, r.disk.damage(bad.Error())
 		}
 		if err != nil {

@@ -1,8 +1,6 @@
 package journal
 
 import (
-	"fmt"
-
 	"github.com/milepost-io/milepost/state/log"
 )
 
@@ -16,6 +14,17 @@ func (j *Journal) Trim(p log.Partition, below log.Offset) {
 	}
 	j.trimmed[part] = below
 	if len(j.segments) > 1 && j.allTrimmed(j.segments[1]) {
+		j.retain = true
+		j.wakeSyncer()
+	}
+}
+
+// Shed lets go of the oldest segments that only Keep and MaxBytes keep, until n bytes are free. What Trim has
+// not allowed stays: it is needed. The files go in the background; a later call replaces an earlier one.
+func (j *Journal) Shed(n int64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.shed = max(n, 0); j.shed > 0 && len(j.segments) > 1 && j.allTrimmed(j.segments[1]) {
 		j.retain = true
 		j.wakeSyncer()
 	}
@@ -37,6 +46,9 @@ func (j *Journal) removable() *segment {
 		return nil
 	}
 	oldest := j.segments[0]
+	if j.shed > 0 {
+		return oldest
+	}
 	if j.opts.Keep <= 0 || oldest.lastArrival < j.opts.Now().Add(-j.opts.Keep).UnixMilli() {
 		return oldest
 	}
@@ -75,11 +87,16 @@ func (j *Journal) removeOld() error {
 			return nil
 		}
 		if err := j.writer.dir.Sync(); err != nil {
-			return fmt.Errorf("journal: sync folder %s: %w", j.opts.Dir, err)
+			return &SyncError{Path: j.opts.Dir, Err: err}
 		}
 		j.mu.Lock()
 		j.segments = j.segments[1:]
+		shed := j.shed > 0
+		if shed {
+			j.shed = max(0, j.shed-s.size)
+			j.stats.Shed++
+		}
 		j.mu.Unlock()
-		j.opts.Logger.Debug().Str("segment", s.path).Msg("journal: removed a segment")
+		j.opts.Logger.Debug().Str("segment", s.path).Bool("early", shed).Msg("journal: removed a segment")
 	}
 }

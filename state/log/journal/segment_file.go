@@ -115,7 +115,7 @@ func openSegment(fs vfs.FS, path string) (*segment, error) {
 	}
 	b := make([]byte, min(info.Size(), segmentHeaderLen+8*2*maxShards))
 	if _, err := f.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("journal: read segment %s: %w", path, err)
+		return nil, &ReadError{Path: path, Err: err}
 	}
 	h, n, err := decodeSegmentHeader(b)
 	if err != nil {
@@ -172,16 +172,4 @@ func (s *segment) checkNext(n *segment) error {
 		}
 	}
 	return nil
-}
-
-// DamageError says that the journal has lost records that had been durable. Nothing may go on from it.
-type DamageError struct {
-	Path   string // segment file
-	Offset int64  // in the file
-	Reason string
-}
-
-func (e *DamageError) Error() string {
-	return fmt.Sprintf("journal: segment %s is damaged at byte %d: %s; records that were acknowledged are lost: "+
-		"restore the data folder from a backup, or move it away and start with an empty one", e.Path, e.Offset, e.Reason)
 }

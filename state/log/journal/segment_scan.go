@@ -96,7 +96,7 @@ func (s *scanner) peek(pos int64, n int) ([]byte, error) {
 	if n > cap(s.buf) {
 		info, err := s.file.Stat()
 		if err != nil {
-			return nil, fmt.Errorf("journal: read segment %s: %w", s.seg.path, err)
+			return nil, &ReadError{Path: s.seg.path, Offset: pos, Err: err}
 		}
 		if pos+int64(n) > info.Size() {
 			return nil, &badFrame{fmt.Errorf("frame of %d bytes, the file has %d", n, info.Size()-pos)}
@@ -106,7 +106,7 @@ func (s *scanner) peek(pos int64, n int) ([]byte, error) {
 	got, err := s.file.ReadAt(s.buf[:cap(s.buf)], pos)
 	s.buf, s.bufAt = s.buf[:got], pos
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("journal: read segment %s at %d: %w", s.seg.path, pos, err)
+		return nil, &ReadError{Path: s.seg.path, Offset: pos + int64(got), Err: err}
 	}
 	if got < n {
 		return nil, &badFrame{fmt.Errorf("the file ends after %d of %d bytes", got, n)}
@@ -117,6 +117,17 @@ func (s *scanner) peek(pos int64, n int) ([]byte, error) {
 // damage is the error for a segment whose bad frame is known to have been durable.
 func (s *scanner) damage(reason string) *DamageError {
 	return &DamageError{Path: s.seg.path, Offset: s.pos, Reason: reason}
+}
+
+// damageBefore is damage for a segment that another one follows. Where nothing at all stands in the place of
+// the frame it is likely that files between the two are gone.
+func (s *scanner) damageBefore(bad error) *DamageError {
+	d := s.damage(bad.Error())
+	if b, err := s.peek(s.pos, frameHeaderLen); err == nil && len(bytes.Trim(b, "\x00")) > 0 {
+		return d
+	}
+	d.Reason = fmt.Sprintf("it ends there, and the next segment begins with frame %d, not %d: a segment file is missing, or the end of this one", s.end, s.next)
+	return d
 }
 
 // proveTorn looks at what follows the bad frame at s.pos: nil when nothing says that it had been durable,

@@ -33,7 +33,7 @@ func (w *segmentWriter) create(o *Options, h segmentHeader, fill func(io.Writer)
 		err = o.FS.Rename(path+tempSuffix, path)
 	}
 	if err == nil {
-		err = w.dir.Sync()
+		err = synced(o.Dir, w.dir.Sync())
 	}
 	if err != nil {
 		f.Close()
@@ -44,8 +44,7 @@ func (w *segmentWriter) create(o *Options, h segmentHeader, fill func(io.Writer)
 }
 
 func fillSegment(o *Options, f vfs.File, h segmentHeader, path string, fill func(io.Writer) (int64, error)) (*segment, error) {
-	// A file system that cannot preallocate is only slower; one without room says so at the write.
-	_ = f.Preallocate(0, o.SegmentBytes)
+	preallocate(o, f)
 	head := h.encode()
 	if _, err := f.WriteAt(head, 0); err != nil {
 		return nil, err
@@ -60,7 +59,24 @@ func fillSegment(o *Options, f vfs.File, h segmentHeader, path string, fill func
 		seg.size += n
 	}
 	seg.durable = seg.size
-	return seg, f.Sync()
+	return seg, synced(path, f.Sync())
+}
+
+func synced(path string, err error) error {
+	if err != nil {
+		return &SyncError{Path: path, Err: err}
+	}
+	return nil
+}
+
+// preallocate asks for the room of a whole segment, which makes appending to it faster. Where room is
+// short it would take what others need now for what this segment may need later; and a file system that
+// cannot preallocate, or has no room, says so again at the write.
+func preallocate(o *Options, f vfs.File) {
+	if u, err := o.FS.GetDiskUsage(o.Dir); err == nil && int64(u.AvailBytes) < 4*o.SegmentBytes {
+		return
+	}
+	_ = f.Preallocate(0, o.SegmentBytes)
 }
 
 // close closes the segment file.

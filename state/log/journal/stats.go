@@ -15,8 +15,12 @@ type Stats struct {
 	// DiskFrames counts frames that readers had to read from segments because they had fallen behind.
 	DiskFrames uint64
 
+	// Shed counts segments that were removed early to make room.
+	Shed uint64
+
 	Segments      int
 	SegmentBytes  int64 // with frames in them
+	NeededBytes   int64 // of them in segments that Trim has not allowed to go
 	MemoryBytes   int64 // of frames kept for readers
 	UnsyncedBytes int64
 	// FirstFrame is the first kept, LastFrame the last durable one.
@@ -79,8 +83,11 @@ func (j *Journal) Stats() Stats {
 	s := j.stats
 	s.DiskFrames = j.diskFrames.Load()
 	s.Segments = len(j.segments)
-	for _, seg := range j.segments {
+	for i, seg := range j.segments {
 		s.SegmentBytes += seg.size
+		if s.NeededBytes > 0 || i+1 == len(j.segments) || !j.allTrimmed(j.segments[i+1]) {
+			s.NeededBytes += seg.size
+		}
 	}
 	s.MemoryBytes = j.ring.bytes
 	s.UnsyncedBytes = j.unsynced

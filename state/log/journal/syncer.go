@@ -198,7 +198,7 @@ func (j *Journal) syncWriter() error {
 	}
 	start := time.Now()
 	if err := w.file.SyncData(); err != nil {
-		return fmt.Errorf("journal: sync %s: %w", w.seg.path, err)
+		return &SyncError{Path: w.seg.path, Err: err}
 	}
 	took := time.Since(start)
 	w.dirty, w.durableSeq = false, w.written.seq
@@ -265,7 +265,7 @@ func (j *Journal) fail(err error, group []*openFrame) {
 	j.wakeDurables()
 	close(j.failed)
 	j.mu.Unlock()
-	j.opts.Logger.Error().Err(err).Msg("journal: failed; nothing more is acknowledged, the process must end")
+	j.opts.Logger.Error().Err(err).Msg("journal: failed; nothing more is acknowledged, the process ends")
 	for _, o := range waiting {
 		deliver(o, err)
 	}

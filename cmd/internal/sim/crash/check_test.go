@@ -14,7 +14,6 @@ import (
 
 	"github.com/milepost-io/milepost/cmd/internal/app"
 	"github.com/milepost-io/milepost/cmd/internal/replay"
-	"github.com/milepost-io/milepost/ingest"
 	"github.com/milepost-io/milepost/notify"
 	"github.com/milepost-io/milepost/state"
 	"github.com/milepost-io/milepost/state/log"
@@ -207,13 +206,58 @@ func recalled(t *testing.T, f *replay.Follower, shards journal.Shards) map[strin
 	return out
 }
 
+// checkRedeliveries: without what was delivered again, and without knowing whence the rest came, the same
+// records yield the same events, and as many fewer duplicates (S5, E5).
+func checkRedeliveries(t *testing.T, fs vfs.FS, shards journal.Shards, want []replay.Line, until int64) (again int) {
+	t.Helper()
+	type place struct {
+		p   log.Partition
+		off log.Offset
+	}
+	type origin struct {
+		p    log.Partition
+		name string
+	}
+	redelivered, highest := map[place]bool{}, map[origin]uint64{}
+	for e, err := range openArchive(t, fs).All() { // in the order of each partition
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rec := &e.Record; rec.Rising {
+			o := origin{e.Partition, string(rec.Origin)}
+			if h, ok := highest[o]; ok && rec.Seq <= h {
+				redelivered[place{e.Partition, e.Offset}] = true
+			} else {
+				highest[o] = rec.Seq
+			}
+		}
+	}
+	again = len(redelivered)
+	with := fromOutside(t, fs)
+	var without []journal.Entry
+	for _, e := range with {
+		if !redelivered[place{e.Partition, e.Offset}] {
+			e.Record.Origin, e.Record.Seq, e.Record.Rising = nil, 0, false
+			without = append(without, e)
+		}
+	}
+	got := checkReplay(t, shards, without, want, until)
+	all := checkReplay(t, shards, with, want, until)
+	got[state.Duplicate] += uint64(again)
+	if got != all {
+		t.Errorf("outcomes %v with %d redeliveries, %v without them (E5)", all, again, got)
+	}
+	return again
+}
+
 // checkReplay replays a journal's records from outside on so many shards, with its rule sets at the same
-// places, and compares what became of each event.
-func checkReplay(t *testing.T, fs vfs.FS, shards journal.Shards, want []replay.Line, until int64) {
+// places, and compares what became of each event. It returns the outcomes.
+func checkReplay(t *testing.T, shards journal.Shards, entries []journal.Entry, want []replay.Line, until int64) [4]uint64 {
 	t.Helper()
 	var r *replay.Replay
 	var inForce []byte
-	for _, e := range fromOutside(t, fs) {
+	for i := range entries {
+		e := &entries[i]
 		rec, party := &e.Record, e.Partition.Stream == log.Notices
 		switch {
 		case rec.Kind == log.Control && bytes.Equal(rec.Payload, inForce): // another partition's
@@ -226,11 +270,8 @@ func checkReplay(t *testing.T, fs vfs.FS, shards journal.Shards, want []replay.L
 					t.Fatal(err)
 				}
 			}
-			err := r.Apply(&ingest.Record{
-				Key: rec.Key, Party: party, Types: ingest.Types(rec.Types), Arrival: rec.Arrival, Source: string(rec.Source),
-				Topic: string(rec.Topic), Codec: string(rec.Codec), Payload: rec.Payload,
-			})
-			if err != nil {
+			in := replay.Recorded(e)
+			if err := r.Apply(&in); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -239,6 +280,12 @@ func checkReplay(t *testing.T, fs vfs.FS, shards journal.Shards, want []replay.L
 		t.Fatal(err)
 	}
 	compareLines(t, fmt.Sprintf("replay on %+v", shards), r.Lines(), want)
+	return outcomesOf(r)
+}
+
+func outcomesOf(r *replay.Replay) (o [4]uint64) {
+	_, o[state.Applied], o[state.Duplicate], o[state.Late], o[state.Quarantined] = r.Outcomes()
+	return o
 }
 
 // fromOutside are a journal's events and control records by arrival: virtual time runs so fast that the
@@ -251,6 +298,7 @@ func fromOutside(t *testing.T, fs vfs.FS) (out []journal.Entry) {
 		}
 		if r := &e.Record; r.Kind == log.Event || r.Kind == log.Control {
 			r.Key, r.Source, r.Topic, r.Codec, r.Payload = bytes.Clone(r.Key), bytes.Clone(r.Source), bytes.Clone(r.Topic), bytes.Clone(r.Codec), bytes.Clone(r.Payload)
+			r.Origin = bytes.Clone(r.Origin)
 			out = append(out, e)
 		}
 	}

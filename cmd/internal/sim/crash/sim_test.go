@@ -60,9 +60,24 @@ func TestCrashes(t *testing.T) {
 		w.run(script)
 		w.finish()
 		f := w.check()
-		checkReplay(t, w.mem, shardCounts[(seed+1)%3], f.Lines(), w.now.Load())
+		again := checkRedeliveries(t, w.mem, shardCounts[(seed+1)%3], f.Lines(), w.now.Load())
 		w.rebuild(f.Lines())
-		t.Logf("%d requests, %d crashes, %d events, %d sent again", len(w.requests), w.crashes, len(f.Lines()), w.to.repeats)
+		t.Logf("%d requests, %d crashes, %d events, %d sent again, %d records delivered again", len(w.requests), w.crashes, len(f.Lines()), w.to.repeats, again)
+	})
+}
+
+// The same while somebody else fills the disk again and again, below the reserve and to the last byte: what
+// is acknowledged is durable, nothing is torn, and the engine goes on by itself.
+func TestCrashesOnFullDisk(t *testing.T) {
+	forSeeds(t, 1, func(t *testing.T, seed uint64) {
+		w := newWorld(t, seed, shardCounts[seed%uint64(len(shardCounts))])
+		w.cuts, w.crowd = 4, true
+		sets := ruleSets(t)
+		w.set = sets[0]
+		w.run(writeScript(t, rand.New(rand.NewPCG(seed, 3)), sets))
+		w.finish()
+		w.check()
+		t.Logf("%d requests, %d crashes, full %d times and %d writes refused in the last life", len(w.requests), w.crashes, w.life.crowd.full, w.life.disk.Refused())
 	})
 }
 

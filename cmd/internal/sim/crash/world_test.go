@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,6 +22,7 @@ import (
 	"github.com/milepost-io/milepost/state"
 	"github.com/milepost-io/milepost/state/log"
 	"github.com/milepost-io/milepost/state/log/journal"
+	"github.com/milepost-io/milepost/state/statetest"
 )
 
 // dataDir is the engine's folder in the world's file system.
@@ -27,6 +31,9 @@ const dataDir = "data"
 // patience is how long anything may take that must come to an end.
 const patience = 60 * time.Second
 
+// anonymous is what tells a sample from others.
+var anonymous = regexp.MustCompile(`"time":"[^"]*","seq":\d+,"boot":1,`)
+
 // world is an engine on a file system that crashes, with what is outside of it: a source that sends again
 // what was not acknowledged, and receivers.
 type world struct {
@@ -34,6 +41,7 @@ type world struct {
 	rng    *rand.Rand
 	shards journal.Shards
 	memory int64
+	crowd  bool         // somebody else fills the disk again and again
 	now    atomic.Int64 // Unix ms
 	mem    *vfs.MemFS
 	to     *receivers
@@ -57,8 +65,11 @@ type life struct {
 	world  *world
 	core   *app.Core
 	mem    *vfs.MemFS
+	disk   *statetest.SmallDisk
+	crowd  crowd
 	rng    *rand.Rand // guarded by mu
 	next   int        // the request to be sent next
+	again  int        // topics are read on from the first of their requests not below it
 	cancel context.CancelFunc
 	ready  chan struct{}
 	ended  chan struct{}
@@ -83,6 +94,7 @@ func (w *world) start() {
 	w.t.Helper()
 	l := &life{
 		world: w, mem: w.mem, rng: rand.New(rand.NewPCG(w.rng.Uint64(), 2)),
+		again: max(0, len(w.requests)-w.rng.IntN(80)),
 		ready: make(chan struct{}), ended: make(chan struct{}), off: make(chan struct{}), budget: -1,
 	}
 	if w.cuts > 0 && w.rng.IntN(2) == 0 {
@@ -93,8 +105,9 @@ func (w *world) start() {
 	if a, err := journal.OpenReadOnly(w.mem, app.JournalDir(dataDir)); err == nil { // not the first start
 		w.to.remember(w.t, a)
 	}
+	l.disk = statetest.NewSmallDisk(l.fs(), dataDir, diskSize)
 	core, err := app.OpenCore(app.CoreOptions{
-		Data: dataDir, FS: l.fs(), Shards: w.shards, Keep: 1000 * 24 * time.Hour, MaxBytes: 1 << 40, Memory: w.memory, Cache: 1 << 20,
+		Data: dataDir, FS: l.disk, Reserve: diskSize / 20, DiskEvery: time.Millisecond, Shards: w.shards, Keep: 1000 * 24 * time.Hour, MaxBytes: 1 << 40, Memory: w.memory, Cache: 1 << 20,
 		WriteBack: 3 * time.Millisecond, Tick: time.Millisecond, IdleTick: 10 * time.Millisecond, Build: "sim",
 		Clock: func(floor int64) *app.Clock {
 			return app.WallClock(func() time.Time { return time.UnixMilli(w.now.Load()) }, floor)
@@ -109,6 +122,9 @@ func (w *world) start() {
 		w.t.Fatalf("open: %v", err)
 	}
 	l.core = core
+	if w.crowd {
+		l.crowd.begin(l.disk, w.rng.Uint64())
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	l.cancel = cancel
 	go func() {
@@ -173,6 +189,7 @@ func (w *world) restart() {
 	l.mu.Lock()
 	l.cut()
 	l.mu.Unlock()
+	l.crowd.end()
 	l.cancel()
 	<-l.ended
 	w.crashes++
@@ -191,7 +208,7 @@ func (w *world) pump() {
 			w.restart()
 		case l.next == len(w.requests):
 			return
-		case w.isAcked(l.next) && w.rng.IntN(50) > 0:
+		case w.isAcked(l.next) && (l.next < l.again || !w.requests[l.next].recs[0].Rising) && w.rng.IntN(50) > 0:
 			l.next++
 		default:
 			w.send(l)
@@ -248,7 +265,7 @@ func (w *world) play(script []step) {
 		switch s.kind {
 		case take, quiet:
 			w.life.mu.Lock()
-			w.requests = append(w.requests, request{recs: s.recs, quiet: s.kind == quiet})
+			w.requests = append(w.requests, request{recs: w.source(s), quiet: s.kind == quiet})
 			w.life.mu.Unlock()
 		case weather:
 			w.to.be(s.mood)
@@ -265,6 +282,26 @@ func (w *world) play(script []step) {
 		}
 		w.pump()
 	}
+}
+
+// source is where the records of a step come from: as they are, or as one message of a topic's partition,
+// with its offset. Of these some say neither time nor number, so that nothing but the offset tells that
+// they come again.
+func (w *world) source(s step) []ingest.Record {
+	if s.kind != take || len(w.requests)%2 == 0 {
+		return s.recs
+	}
+	at := len(w.requests) / 2
+	out := slices.Clone(s.recs)
+	for i := range out {
+		r := &out[i]
+		r.Source, r.Topic = "kafka", "cars/0"
+		r.Origin, r.Seq, r.Rising = "kafka:cars/"+strconv.Itoa(at%3), uint64(at/3)<<16|uint64(i), true
+		if at%2 == 0 {
+			r.Payload = anonymous.ReplaceAll(r.Payload, nil)
+		}
+	}
+	return out
 }
 
 func (w *world) activate() {
@@ -296,6 +333,7 @@ func (w *world) finish() {
 
 func (w *world) stop() {
 	w.t.Helper()
+	w.life.crowd.end()
 	w.life.cancel()
 	<-w.life.ended
 	if w.life.err != nil {
