@@ -49,6 +49,15 @@ type Source struct {
 // crash left only keeps space: the next start removes it.
 const StageDir = "backup.tmp"
 
+// ClearStage removes what a backup staged whose process died.
+func ClearStage(fs state.FS, data string) error {
+	stage := fs.PathJoin(data, StageDir)
+	if _, err := fs.Stat(stage); isNotExist(err) {
+		return nil
+	}
+	return fs.RemoveAll(stage)
+}
+
 const journalFolder = "journal"
 
 // Take makes a backup. Of a running engine nobody waits for it: stores are linked beside their shards, and

@@ -131,7 +131,7 @@ func (c *Core) readMarks() (err error) {
 	if err := backup.CheckFinished(c.fs, c.opt.Data); err != nil {
 		return err
 	}
-	if err := c.fs.RemoveAll(c.fs.PathJoin(c.opt.Data, backup.StageDir)); err != nil {
+	if err := backup.ClearStage(c.fs, c.opt.Data); err != nil {
 		return err
 	}
 	c.restored, err = readRestored(c.fs, c.opt.Data)
