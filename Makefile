@@ -26,11 +26,13 @@ demo-kill: build ## the same, killed with -9 every 3 s while the counters are sh
 test: ## unit, property, crash and simulation tests; needs nothing but Go
 	CGO_ENABLED=0 $(GO) test ./...
 
-lint: $(BIN)/golangci-lint ## gofmt, goimports, go vet, golangci-lint
+lint: $(BIN)/golangci-lint ## gofmt, goimports, go vet, golangci-lint, the compose file by its schema
 	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not gofmt'ed:"; echo "$$out"; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags e2e ./...
 	$(BIN)/golangci-lint run ./...
+	$(GO) run -modfile=.ci/tools.mod .ci/schema.go deploy/compose/compose-spec.json deploy/compose/compose.yaml
+	@! command -v shellcheck >/dev/null || shellcheck .ci/e2e-deps deploy/local/kafka deploy/local/up deploy/compose/setup
 
 $(BIN)/golangci-lint: .ci/tools.mod
 	$(TOOLS) -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint

@@ -541,3 +541,26 @@ func TestRecalledAtItsTurn(t *testing.T) {
 		t.Errorf("%d messages without id or body were sent", n)
 	}
 }
+
+// While it is paused nothing is sent and nothing given up; then everything is.
+func TestPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newEndpoint(accept)
+		k := newDesk(t, notify.DispatcherOptions{Channels: channels("app", p)})
+		k.d.Pause(true)
+		stop := k.run()
+		k.put("app", "V1", 1)
+		time.Sleep(48 * time.Hour)
+		synctest.Wait()
+		if n := len(p.seen()); n != 0 || len(k.outcome()) != 0 {
+			t.Errorf("%d calls and results %v while paused", n, k.outcome())
+		}
+		k.put("app", "V2", 1)
+		k.d.Pause(false)
+		synctest.Wait()
+		if n := len(p.seen()); n == 0 {
+			t.Error("nothing was sent after the pause")
+		}
+		stop()
+	})
+}

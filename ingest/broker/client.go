@@ -23,7 +23,7 @@ import (
 const (
 	// maxPending bounds the connections that have not said who they are, maxPendingFrom those of one
 	// address: many cars share one behind a carrier's gateway.
-	maxPending, maxPendingFrom = 1024, 256
+	maxPending, maxPendingFrom = 2048, 512
 )
 
 // client is who a connection belongs to; zero: nobody had to say.
@@ -37,7 +37,7 @@ type client struct {
 // may reports whether the client may publish under a key of a route. A vehicle speaks for itself and for
 // no other; it is no party, and where the payload names the vehicle nothing else holds it to its own.
 func (w *client) may(r *receive.Route, key string) bool {
-	return w.user.Role != users.Vehicle || r.NamesVehicle() && key == w.name
+	return w.user.Role != users.Vehicle || r.Keyed() && !r.Party() && key == w.name
 }
 
 // authenticates reports whether clients have to say who they are.

@@ -389,7 +389,7 @@ func TestWrongPasswordWaits(t *testing.T) {
 	if err := <-ended; err != nil { // and it holds up nobody's end
 		t.Fatal(err)
 	}
-	if s := out.b.String(); !strings.Contains(s, "…0001") || strings.Contains(s, "LSVAA49J132000001") || strings.Contains(s, "wrong\"") {
+	if s := out.String(); !strings.Contains(s, "…0001") || strings.Contains(s, "LSVAA49J132000001") || strings.Contains(s, "wrong\"") {
 		t.Errorf("log %s", s)
 	}
 }
@@ -403,4 +403,10 @@ func (s *syncWriter) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.Write(p)
+}
+
+func (s *syncWriter) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }

@@ -52,15 +52,16 @@ func (c *conn) records(m message) []ingest.Record {
 		c.broker.counters.unmatched.Add(1)
 		c.broker.log.warn(causeTopic).Str("topic", receive.MaskTopic(m.topic)).
 			Msg("mqtt topic matches no filter; the message goes to the dead letters, add a filter under mqtt.topics to take it")
-	} else if !c.who.may(route, key) {
+	}
+	if len(m.payload) > ingest.MaxPayload {
+		c.broker.counters.oversize.Add(1)
+	}
+	if route != nil && !c.who.may(route, key) {
 		c.broker.offend(c.who.name, m.topic)
 		// What another is said to have said is not even split.
 		recs := c.intake.Records(nil, "", c.who.source, m.topic, m.payload)
 		recs[0].Codec = ingest.WrongClient
 		return recs
-	}
-	if len(m.payload) > ingest.MaxPayload {
-		c.broker.counters.oversize.Add(1)
 	}
 	return c.intake.Records(route, key, c.broker.opts.Source, m.topic, m.payload)
 }

@@ -61,7 +61,7 @@ func (c *Cluster) closedHint() string {
 	case c.TLS == nil:
 		return "the broker closed the connection; if it goes on, the port may want TLS (kafka.tls) or another user (kafka.sasl)"
 	}
-	return "the broker closed the connection; if it goes on, look at kafka.sasl and the port in kafka.brokers"
+	return "the broker closed the connection; if it goes on, the port may not speak TLS (kafka.tls) or want another user (kafka.sasl): look at the port in kafka.brokers"
 }
 
 func (c *Cluster) certificateHint(err error) string {

@@ -92,27 +92,30 @@ type memorySink struct {
 	fresh      []ingest.Record
 	duplicates int
 	highest    map[string]uint64
-	disorder   string
 	waiting    []func()
 	holding    bool
 	blocked    chan struct{} // Take waits for it to be closed
 	failed     error
-	perOrigin  map[string]uint64 // last Seq seen since the session's beginning, to find disorder
+	inside     map[string]bool // origins that are being taken
+	overlap    bool            // one of them by two at a time
 }
 
 func newSink() *memorySink {
-	return &memorySink{highest: map[string]uint64{}, perOrigin: map[string]uint64{}}
+	return &memorySink{highest: map[string]uint64{}, inside: map[string]bool{}}
 }
 
 func (s *memorySink) Take(recs []ingest.Record, ack ingest.Acker, id uint64) error {
 	s.mu.Lock()
-	blocked := s.blocked
-	s.mu.Unlock()
-	if blocked != nil {
-		<-blocked
-	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
+	origin := recs[0].Origin
+	s.overlap = s.overlap || s.inside[origin]
+	s.inside[origin] = true
+	defer delete(s.inside, origin)
+	if blocked := s.blocked; blocked != nil {
+		s.mu.Unlock()
+		<-blocked
+		s.mu.Lock()
+	}
 	if s.failed != nil {
 		return s.failed
 	}

@@ -3,7 +3,9 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -147,6 +149,68 @@ func TestProducerBridgesFakeCluster(t *testing.T) {
 			readOut(t, c.ListenAddrs(), 1)
 		})
 	}
+}
+
+// With the fake cluster: when the leaders move, what is sent finds them without anybody above noticing.
+func TestProducerLeaderMovesFakeCluster(t *testing.T) {
+	c := fakeOut(t)
+	p := testProducer(t, c.ListenAddrs())
+	send := func(from int) {
+		t.Helper()
+		var ms []Message
+		for i := range 40 {
+			ms = append(ms, Message{Key: fmt.Appendf(nil, "V%d", i), Value: fmt.Append(nil, from+i)})
+		}
+		if err := p.SendAll(t.Context(), outTopic, ms); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send(0)
+	for part := range int32(4) {
+		if err := c.MoveTopicPartition(outTopic, part, (c.LeaderFor(outTopic, part)+1)%3); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send(40)
+	seen := map[string]bool{}
+	for _, r := range readOut(t, c.ListenAddrs(), 80) {
+		seen[string(r.Value)] = true
+	}
+	if len(seen) != 80 {
+		t.Errorf("%d of 80 messages", len(seen))
+	}
+}
+
+// With the fake cluster: brokers that go away and come back are bridged.
+func TestProducerBrokersAwayFakeCluster(t *testing.T) {
+	c := fakeOut(t)
+	p := testProducer(t, c.ListenAddrs())
+	if err := p.Send(t.Context(), outTopic, &Message{Key: []byte("V"), Value: []byte("1")}); err != nil {
+		t.Fatal(err)
+	}
+	var ports []int
+	for _, addr := range c.ListenAddrs() {
+		_, port, err := net.SplitHostPort(addr)
+		n, err2 := strconv.Atoi(port)
+		if err != nil || err2 != nil {
+			t.Fatal(err, err2)
+		}
+		ports = append(ports, n)
+	}
+	c.Close()
+	done := make(chan error, 20)
+	for i := range cap(done) {
+		go func() {
+			done <- p.Send(t.Context(), outTopic, &Message{Key: fmt.Appendf(nil, "V%d", i), Value: []byte("2")})
+		}()
+	}
+	c = fakeOut(t, kfake.Ports(ports...))
+	for range cap(done) {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	readOut(t, c.ListenAddrs(), 20)
 }
 
 // With the fake cluster: an answer that is lost after the records were written makes them stand there

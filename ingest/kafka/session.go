@@ -225,7 +225,8 @@ func (s *session) keep(ctx context.Context) {
 	defer commit.Stop()
 	every := time.NewTicker(metadataEvery)
 	defer every.Stop()
-	told, failures := time.Now(), 0
+	var told time.Time
+	failures := 0
 	for {
 		select {
 		case <-ctx.Done():
@@ -399,7 +400,8 @@ func recreated(topic, was string, is topicID, group string) string {
 
 // outOfRange says what is wrong with the offset we are at.
 func (s *session) outOfRange(ctx context.Context, p *partition) string {
-	first, last, err := s.bounds(ctx, p)
+	all, err := s.bounds(ctx, []*partition{p})
+	first, last := all[p].first, all[p].last
 	var b strings.Builder
 	fmt.Fprintf(&b, "offset %d is out of range", p.next)
 	switch {

@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -99,23 +98,39 @@ func (s *session) locate(ctx context.Context, parts []*partition, infos map[stri
 			return fmt.Errorf("origins of the state: %w", err)
 		}
 	}
-	for _, p := range parts {
+	begins := make([]beginning, len(parts))
+	var ends []*partition
+	for i, p := range parts {
+		if info := infos[p.topic]; info.err == nil && len(info.leaders) > 0 { // else it went away just now
+			begins[i] = s.beginning(p, info.id, offsets[p.topic], origins)
+		}
+		if begins[i].refused == "" && begins[i].offset < 0 {
+			ends = append(ends, p)
+		}
+	}
+	bounds, err := s.bounds(ctx, ends)
+	if err != nil {
+		return err
+	}
+	for i, p := range parts {
 		info := infos[p.topic]
 		if info.err != nil || len(info.leaders) == 0 {
-			continue // it went away between the assignment and now
+			continue
 		}
-		b := s.beginning(p, info.id, offsets[p.topic], origins)
-		if b.refused == "" && b.offset < 0 {
-			if b.offset, err = s.endOf(ctx, p, b.offset); err != nil {
-				return err
-			}
+		switch begins[i].offset {
+		case kafka.FirstOffset:
+			begins[i].offset = bounds[p].first
+		case kafka.LastOffset:
+			begins[i].offset = bounds[p].last
 		}
-		s.begin(p, info.id, b)
+		s.begin(p, info.id, begins[i])
 	}
 	return nil
 }
 
 func (s *session) begin(p *partition, id topicID, b beginning) {
+	s.commitMu.Lock()
+	defer s.commitMu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b.refused != "" {
@@ -224,27 +239,33 @@ func (s *Source) setID(topic string, id topicID) {
 	s.ids[topic] = id
 }
 
-// endOf asks for the first or the last offset of a partition.
-func (s *session) endOf(ctx context.Context, p *partition, end int64) (int64, error) {
-	first, last, err := s.bounds(ctx, p)
-	if end == kafka.LastOffset {
-		return last, err
-	}
-	return first, err
-}
+// bounds are where a partition begins and ends: the first offset and the one behind the last.
+type bounds struct{ first, last int64 }
 
-// bounds asks where a partition begins and ends.
-func (s *session) bounds(ctx context.Context, p *partition) (first, last int64, err error) {
-	res, err := s.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
-		Topics: map[string][]kafka.OffsetRequest{p.topic: {kafka.FirstOffsetOf(int(p.id)), kafka.LastOffsetOf(int(p.id))}},
-	})
+// bounds asks for those of partitions.
+func (s *session) bounds(ctx context.Context, parts []*partition) (map[*partition]bounds, error) {
+	if len(parts) == 0 {
+		return nil, nil
+	}
+	req := kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{}}
+	for _, p := range parts {
+		req.Topics[p.topic] = append(req.Topics[p.topic], kafka.FirstOffsetOf(int(p.id)), kafka.LastOffsetOf(int(p.id)))
+	}
+	res, err := s.client.ListOffsets(ctx, &req)
 	if err != nil {
-		return 0, 0, fmt.Errorf("first and last offset of %s: %w", p.label, err)
+		return nil, fmt.Errorf("first and last offsets: %w", err)
 	}
-	for _, r := range res.Topics[p.topic] {
-		if r.Partition == int(p.id) {
-			return r.FirstOffset, r.LastOffset, r.Error
+	out := map[*partition]bounds{}
+	for _, p := range parts {
+		i := slices.IndexFunc(res.Topics[p.topic], func(r kafka.PartitionOffsets) bool { return r.Partition == int(p.id) })
+		if i < 0 {
+			return nil, fmt.Errorf("first and last offset of %s: the broker says nothing of it", p.label)
 		}
+		r := res.Topics[p.topic][i]
+		if r.Error != nil {
+			return nil, fmt.Errorf("first and last offset of %s: %w", p.label, r.Error)
+		}
+		out[p] = bounds{r.FirstOffset, r.LastOffset}
 	}
-	return 0, 0, fmt.Errorf("first and last offset of %s: %w", p.label, errors.New("the broker says nothing of it"))
+	return out, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/milepost-io/milepost/ingest"
 )
@@ -60,4 +61,27 @@ func TestSourceResumesWhereItCommittedOnKfake(t *testing.T) {
 	if sink.duplicates > 0 {
 		t.Errorf("%d records came again after clean stops", sink.duplicates)
 	}
+}
+
+func TestSourceOfOldBrokersOnKfake(t *testing.T) {
+	for name, v := range map[string]*kversion.Versions{"2.7, without topic ids": kversion.V2_7_0(), "3.0, fetches by name": kversion.V3_0_0(), "3.9": kversion.V3_9_0()} {
+		t.Run(name, func(t *testing.T) {
+			c := fakeCluster(t, kfake.SeedTopics(2, "t"), kfake.MaxVersions(v))
+			cl := producer(t, c, kgo.MaxVersions(v))
+			sink := newSink()
+			r := run(t, options(c, sink, "t"))
+			for p := range int32(2) {
+				produce(t, cl, "t", p, 0, 100)
+			}
+			eventually(t, "all is durable", func() bool { return r.durable("t", 0) == 100 && r.durable("t", 1) == 100 })
+			sink.wantAll(t, "V0", 0, 100)
+			sink.wantAll(t, "V1", 0, 100)
+			t.Log(sink.taken()[0].Origin)
+		})
+	}
+	t.Run("2.6 is too old", func(t *testing.T) {
+		c := fakeCluster(t, kfake.SeedTopics(1, "t"), kfake.MaxVersions(kversion.V2_4_0()))
+		r := run(t, options(c, newSink(), "t"))
+		eventually(t, "it says so", func() bool { return strings.Contains(r.Stats().Failure, "Kafka 2.7 or newer is needed") })
+	})
 }

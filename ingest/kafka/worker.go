@@ -35,7 +35,7 @@ func (w *worker) work(ctx context.Context) {
 		progress, err := w.round(ctx)
 		w.release()
 		switch {
-		case ctx.Err() != nil:
+		case ctx.Err() != nil, errors.Is(err, errSinkEnded):
 			return
 		case err != nil:
 			failures++
@@ -56,9 +56,12 @@ func (w *worker) work(ctx context.Context) {
 	}
 }
 
-// backoff is the wait after n failures in a row: 50 ms doubled up to 10 s, with jitter.
+// errSinkEnded: the Sink takes nothing any more, for the engine is ending.
+var errSinkEnded = errors.New("the log takes nothing any more")
+
+// backoff is the wait after n failures in a row: 50 ms doubled up to 5 s, with jitter.
 func backoff(n int) time.Duration {
-	d := min(50*time.Millisecond<<min(n, 10), 10*time.Second)
+	d := min(50*time.Millisecond<<min(n, 10), 5*time.Second)
 	return d/2 + rand.N(d)
 }
 
@@ -121,9 +124,6 @@ func (w *worker) find(f *fetched, at *int) *partition {
 // answered notes a partition's end, and that whatever was wrong with it is over.
 func (w *worker) answered(p *partition, f *fetched) {
 	p.highWater.Store(f.highWater)
-	if p.tries == 0 {
-		return
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p.tries, p.stopped = 0, ""
@@ -240,8 +240,9 @@ func (w *worker) hand(p *partition, next int64) error {
 		err := w.source.opts.Sink.Take(w.entries.recs, &p.ledger, id)
 		w.entries.reset()
 		if err != nil {
+			p.ledger.Acked(id, err)
 			w.source.sinkEnded()
-			return err
+			return errSinkEnded
 		}
 		w.source.stats.records.Add(uint64(n))
 	}

@@ -35,7 +35,8 @@ type connection struct {
 
 	mu      sync.Mutex
 	session *session // nil: not connected
-	refused string   // subscriptions that the broker does not grant
+	ready   bool     // it is subscribed to something
+	refused string   // subscriptions that the broker does not grant this session
 	trouble string   // why it is not connected
 	reused  uint64   // of sessions that have ended
 	opened  uint64
@@ -71,12 +72,16 @@ func (c *connection) enter(s *session) {
 		c.sub.counters.reconnects.Add(1)
 	}
 	c.session = s
+	if c.opened > 1 && !s.kept {
+		c.sub.log.warn(causeForgotten).Str("client_id", c.id).
+			Msg("mqtt broker has forgotten the session: what arrived while nobody was connected is lost there; have it persist sessions")
+	}
 }
 
 func (c *connection) leave(s *session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.session = nil
+	c.session, c.ready = nil, false
 	c.reused += s.window.Reused()
 }
 
@@ -87,7 +92,7 @@ func (c *connection) report(d diagnosis) {
 		c.sub.counters.refused.Add(1)
 	}
 	c.mu.Lock()
-	c.trouble = d.text + ": " + d.err.Error()
+	c.trouble, c.ready = d.text+": "+d.err.Error(), false
 	c.mu.Unlock()
 	event := c.sub.log.warn
 	if d.refusal {
@@ -99,7 +104,7 @@ func (c *connection) report(d diagnosis) {
 // subscribed tells the others that this connection's filters are its own.
 func (c *connection) subscribed() {
 	c.mu.Lock()
-	c.trouble = ""
+	c.trouble, c.ready = "", true
 	c.mu.Unlock()
 	c.once.Do(func() {
 		if c.sub.waitingFor.Add(-1) == 0 {
@@ -116,10 +121,10 @@ func (c *connection) status() (connected bool, waiting int, reused uint64, troub
 		waiting = c.session.window.Waiting()
 		reused += c.session.window.Reused()
 	}
-	if trouble == "" {
+	if c.session != nil && c.refused != "" {
 		trouble = c.refused
 	}
-	return c.session != nil && c.trouble == "", waiting, reused, trouble
+	return c.ready, waiting, reused, trouble
 }
 
 // subscribe subscribes to filters, which a broker that kept the session may hold already: what it kept of
@@ -154,6 +159,9 @@ func (s *session) subscribe(ctx context.Context, filters []string) (refused []st
 		}
 	}
 	s.c.deny(refused)
+	if len(refused) < len(filters) {
+		s.c.subscribed()
+	}
 	return refused, nil
 }
 
@@ -176,9 +184,9 @@ func (r *retry) note(connected bool, lasted time.Duration) int {
 	return r.short
 }
 
-// wait pauses for half to one and a half of what is next.
+// wait pauses for half to the whole of what is next.
 func (r *retry) wait(ctx context.Context) {
-	if r.next > 0 {
-		sleep(ctx, r.next/2+rand.N(r.next))
+	if half := r.next / 2; half > 0 {
+		sleep(ctx, half+rand.N(half))
 	}
 }

@@ -152,6 +152,7 @@ const (
 	causeTakeover
 	causeLost
 	causeTopic
+	causeForgotten
 	causeDrain
 	causes
 )

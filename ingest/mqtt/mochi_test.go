@@ -110,7 +110,6 @@ func TestMochiRefusesOneSubscription(t *testing.T) {
 func TestMochiRetainedFlood(t *testing.T) {
 	const n = 500
 	server, url := newMochi(t, new(allowing))
-	server.Options.Capabilities.MaximumClientWritesPending = 2 * n
 	for i := range n {
 		pk := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: 2, Retain: true},
 			TopicName: fmt.Sprintf("vehicles/V%d/telemetry", i), Payload: []byte("{}"), Created: time.Now().Unix()}

@@ -44,6 +44,7 @@ type session struct {
 	ctx    context.Context // ends with the session, its cause says why
 	cancel context.CancelCauseFunc
 	link   *link
+	kept   bool // the broker had the session already
 	client paho.Client
 	window *receive.Window
 	writer sync.WaitGroup
@@ -93,8 +94,8 @@ func (c *connection) open(ctx context.Context) (*session, error) {
 	}
 	s.link.opened.Store(true)
 	s.writer.Go(func() { _ = s.window.Write(s.writeAcks) })
-	present := tok.(*paho.ConnectToken).SessionPresent()
-	c.sub.opts.Logger.Info().Str("client_id", c.id).Bool("session_kept", present).Msg("mqtt connected to the broker")
+	s.kept = tok.(*paho.ConnectToken).SessionPresent()
+	c.sub.opts.Logger.Info().Str("client_id", c.id).Bool("session_kept", s.kept).Msg("mqtt connected to the broker")
 	return s, nil
 }
 
@@ -237,9 +238,6 @@ func (s *session) serve(ctx context.Context) error {
 	refused, err := s.subscribe(ctx, s.c.filters)
 	if err != nil {
 		return s.leaveOr(ctx, err)
-	}
-	if len(refused) < len(s.c.filters) {
-		s.c.subscribed()
 	}
 	all := s.c.sub.subscribed
 	if len(s.c.foreign) == 0 {

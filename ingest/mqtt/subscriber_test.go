@@ -89,6 +89,24 @@ func TestFakeBrokerReusesAPacketID(t *testing.T) {
 	}
 }
 
+// A broker that forgot what it was to keep is told of, but not at the first connection.
+func TestFakeBrokerForgetsTheSession(t *testing.T) {
+	f, l := newFakeBroker(t), newLog(true)
+	_, out, _ := subscribe(t, SubscriberOptions{URL: f.url(), Sink: l, Topics: one()})
+	for i, want := range []bool{false, true} {
+		c := f.accept()
+		c.send([]byte{0x20, 2, 0, 0})
+		_, body := c.packet()
+		c.send([]byte{0x90, 3, body[0], body[1], 1})
+		c.send(publish("vehicles/V1/telemetry", 2, 1, "{}"))
+		c.acks(0x40, 1)
+		if got := strings.Contains(out.String(), "has forgotten the session"); got != want {
+			t.Fatalf("connection %d: %v\n%s", i, got, out)
+		}
+		c.Close()
+	}
+}
+
 // What an earlier subscriber of this client id had asked for with QoS 2 is finished as QoS 2.
 func TestFakeBrokerSendsQoS2AndQoS0(t *testing.T) {
 	f, l := newFakeBroker(t), newLog(true)
@@ -157,6 +175,7 @@ func TestFakeBrokerSeesAStopWithoutSync(t *testing.T) {
 func TestFakeBrokerIsLeftWhenIntakeStands(t *testing.T) {
 	f, l := newFakeBroker(t), newLog(true)
 	s, out, _ := subscribe(t, SubscriberOptions{URL: f.url(), Sink: l, Topics: one(), Patience: 20 * time.Millisecond})
+	t.Cleanup(func() { l.block(false) })
 	c, _ := f.session(1)
 	l.block(true)
 	for id := 1; id <= 5; id++ {

@@ -72,7 +72,7 @@ func TestWriteWaits(t *testing.T) {
 				if at {
 					n, err = f.WriteAt(want, 0)
 				} else {
-					n, err = f.Write(want)
+					n, err = f.Write(bytes.Clone(want)) // a File may change what it is given
 				}
 				if err == nil && n != len(want) {
 					err = fmt.Errorf("wrote %d of %d", n, len(want))

@@ -113,7 +113,7 @@ type DiskStatus struct {
 	Free    int64 `json:"free_bytes"`
 	Reserve int64 `json:"reserve_bytes"`
 	// Owed is what the stores may still have to write of what was taken in: it is kept free above the reserve.
-	Owed int64   `json:"owed_bytes,omitempty"`
+	Owed int64   `json:"owed_bytes"`
 	Days float64 `json:"days_left,omitempty"` // at the rate of this run; 0: not known
 	// IntakeStopped is why nothing is taken in: "reserve", "full", or "" while something is.
 	IntakeStopped string `json:"intake_stopped,omitempty"`

@@ -29,8 +29,8 @@ const (
 	mqttClients = "MILEPOST_BENCH_MQTT"
 )
 
-// TestMain is the process of the MQTT clients, or of the broker of others, when it was started as that:
-// their work must not count as the engine's.
+// TestMain is the process of the MQTT clients, of the broker of others or of the Kafka broker, when it was
+// started as that: their work must not count as the engine's.
 func TestMain(m *testing.M) {
 	var err error
 	switch addr, inflight := os.Getenv(mqttClients), os.Getenv(benchBroker); {
@@ -41,6 +41,8 @@ func TestMain(m *testing.M) {
 		if n, err = strconv.Atoi(inflight); err == nil {
 			err = runBroker(n)
 		}
+	case os.Getenv(kafkaServer) != "":
+		err = serveKafka()
 	default:
 		os.Exit(m.Run())
 	}

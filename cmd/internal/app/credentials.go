@@ -93,7 +93,7 @@ func (e *Engine) scheme() string {
 func (c collector) collectIdentity(m sink) {
 	for listener, cert := range map[string]*credentials.Certificate{"http": c.e.id.http, "mqtt": c.e.id.mqtt} {
 		if cert != nil {
-			m.gauge("milepost_tls_certificate_expiry_timestamp_seconds", "when the listener's certificate ends, Unix seconds", float64(cert.NotAfter().Unix()), "listener", listener)
+			m.gauge("milepost_tls_certificate_expiry_timestamp_seconds", certificateHelp, float64(cert.NotAfter().Unix()), "key", listener+".tls")
 		}
 	}
 	refused := func(listener, reason string, n uint64) {

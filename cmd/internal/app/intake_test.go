@@ -106,7 +106,7 @@ func runCore(t *testing.T, o CoreOptions) *runningCore {
 		t.Fatal(err)
 	}
 	r := &runningCore{Core: c, t: t, done: make(chan error, 1)}
-	r.http, err = httpapi.New(httpapi.Options{Sink: c.Sink(), Logger: zerolog.Nop(), NewDecoder: func() ingest.Decoder {
+	r.http, err = httpapi.New(httpapi.Options{Sink: refusing{c.intake}, Logger: zerolog.Nop(), NewDecoder: func() ingest.Decoder {
 		return replay.Decoders(ingest.BuiltinCatalogue())["json"]
 	}})
 	if err != nil {

@@ -70,6 +70,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	c.collectDisk(m, &st.Disk)
 	m.gauge("milepost_engine_ready", "1 when sources are open", boolValue(st.Ready))
 	c.collectIdentity(m)
+	c.collectHealth(m, st)
 	c.collectJournal(m)
 }
 

@@ -26,7 +26,7 @@ standard output:
     milepost password LSVAA49J132000001 vehicle >> users
 
 With --stdin the password is the first line of standard input: one that a person chose is hashed so that
-guessing is slow, which also makes each first connect cost tens of milliseconds. Cars should have random ones.`,
+guessing is slow, which also makes each first connect cost a tenth of a second. Cars should have random ones.`,
 		Args: positional("NAME", "ROLE"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			name := args[0]

@@ -70,8 +70,6 @@ func (s *session) printStatus(st *app.Status) {
 		if x.Trouble != "" {
 			fmt.Fprintf(w, "%s: %s\n", x.Name, x.Trouble)
 		}
-	}
-	for _, x := range st.Sources {
 		for _, o := range x.Offenders[:min(len(x.Offenders), 10)] {
 			fmt.Fprintf(w, "  %s\tclient %s published %d for other vehicles\n", x.Name, o.Client, o.Messages)
 		}

@@ -43,6 +43,7 @@ var rules = []rule{
 	{from: "", except: []string{"ingest/strictyaml", "cmd/internal/sim/oracle"}, deny: "github.com/goccy/go-yaml", direct: true, why: "files are read strictly, and their mistakes told alike, by ingest/strictyaml"},
 	{from: "ingest", deny: "github.com/cockroachdb/pebble", why: "the store is known to state alone"},
 	{from: "", except: []string{"ingest/mqtt"}, deny: "github.com/eclipse/paho.mqtt.golang", direct: true, why: "the MQTT client is known to ingest/mqtt alone"},
+	{from: "", except: []string{"ingest/kafka"}, deny: "github.com/segmentio/kafka-go", direct: true, why: "the Kafka client is known to ingest/kafka alone"},
 	{from: "", except: []string{"ingest/broker"}, deny: "github.com/mochi-mqtt/server", direct: true, why: "the embedded broker's library is known to ingest/broker alone"},
 	{from: "", except: []string{"cmd"}, deny: "github.com/spf13/cobra", why: "only the command line reads a command line"},
 	{from: "", except: []string{"cmd"}, deny: "github.com/prometheus/client_golang", direct: true, why: "stages count, app tells: no metric is registered elsewhere"},

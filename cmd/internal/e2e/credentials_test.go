@@ -102,7 +102,7 @@ mqtt: {listen: "0.0.0.0:%s", users_file: users, tls: {cert_file: server.pem, key
 		t.Errorf("status: %s", out)
 	}
 	metrics := e.get("/metrics", "admin-0123456789abcdef", http.StatusOK)
-	for _, want := range []string{`milepost_security_refused_total{listener="mqtt",reason="wrong_client"} 2`, `milepost_tls_certificate_expiry_timestamp_seconds{listener="mqtt"} `} {
+	for _, want := range []string{`milepost_security_refused_total{listener="mqtt",reason="wrong_client"} 2`, `milepost_tls_certificate_expiry_timestamp_seconds{key="mqtt.tls"} `} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("metrics have no %s", want)
 		}

@@ -67,7 +67,7 @@ func TestDiskFull(t *testing.T) {
 	// Killed while there is nearly no room, it comes up, says the same and stays readable.
 	e.kill()
 	e.launch()
-	e.until("the console answers", 30*time.Second, func() bool { return e.get("/api/v1/status") != "" })
+	e.until("the console answers", 30*time.Second, func() bool { return e.body("/api/v1/status") != "" })
 	e.until("intake has stopped again", 30*time.Second, func() bool { return e.diskStatus().Stopped != "" })
 	e.stoppedAndReadable()
 
@@ -164,7 +164,7 @@ func (e *engine) diskStatus() diskStatus {
 	var s struct {
 		Disk diskStatus `json:"disk"`
 	}
-	body := e.get("/api/v1/status")
+	body := e.body("/api/v1/status")
 	if body == "" {
 		return s.Disk
 	}
@@ -174,8 +174,8 @@ func (e *engine) diskStatus() diskStatus {
 	return s.Disk
 }
 
-// get is the body of an answer 200, else "".
-func (e *engine) get(path string) string {
+// body is the body of an answer 200, else "".
+func (e *engine) body(path string) string {
 	cl := http.Client{Timeout: 5 * time.Second}
 	r, err := cl.Get("http://" + e.http + path)
 	if err != nil {
@@ -201,7 +201,7 @@ func (e *engine) status(path string) int {
 
 // metric is the sum of a metric's values.
 func (e *engine) metric(name string) (sum float64) {
-	for line := range strings.Lines(e.get("/metrics")) {
+	for line := range strings.Lines(e.body("/metrics")) {
 		var v float64
 		if f := strings.Fields(line); len(f) == 2 && (f[0] == name || strings.HasPrefix(f[0], name+"{")) {
 			if _, err := fmt.Sscan(f[1], &v); err == nil {
@@ -222,7 +222,7 @@ func (e *engine) stoppedAndReadable() {
 	if out := e.run("status"); !strings.Contains(out, "intake has stopped: ") || !strings.Contains(out, say) {
 		e.t.Errorf("milepost status says\n%s", out)
 	}
-	if e.get("/") == "" || e.get("/api/v1/messages") == "" {
+	if e.body("/") == "" || e.body("/api/v1/messages") == "" {
 		e.t.Error("the console does not answer")
 	}
 	if n := e.metric("milepost_intake_stopped"); n != 1 {

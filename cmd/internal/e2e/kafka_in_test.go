@@ -35,26 +35,27 @@ func kafkaConfig(addr, more string, topics ...string) string {
 	return b.String()
 }
 
-// kafkaLag is what the engine's status says of its Kafka source: -1 while it has no partition.
-func (e *engine) kafkaLag() (lag int64, trouble string) {
+// kafkaSourceStatus is what status says of the Kafka source.
+type kafkaSourceStatus struct {
+	Name        string
+	Connections int64
+	Lag         *int64
+	Trouble     string
+}
+
+func (e *engine) kafkaStatus() kafkaSourceStatus {
 	e.t.Helper()
-	var s struct {
-		Sources []struct {
-			Name        string
-			Connections int64
-			Lag         *int64
-			Trouble     string
-		}
-	}
+	var s struct{ Sources []kafkaSourceStatus }
 	if err := json.Unmarshal([]byte(e.run("status", "-o", "json")), &s); err != nil {
 		e.t.Fatal(err)
 	}
 	for _, x := range s.Sources {
-		if x.Name == "kafka" && x.Lag != nil && x.Connections > 0 {
-			return *x.Lag, x.Trouble
+		if x.Name == "kafka" {
+			return x
 		}
 	}
-	return -1, ""
+	e.t.Fatal("status names no Kafka source")
+	return kafkaSourceStatus{}
 }
 
 // kafkaFleet drives cars whose messages an idempotent producer writes: each once and in order, whatever the
@@ -159,8 +160,8 @@ func (e *engine) drained() counters {
 	e.t.Helper()
 	e.until("the topics are taken", time.Minute, func() bool {
 		<-time.After(200 * time.Millisecond) // each look is a process
-		lag, trouble := e.kafkaLag()
-		return lag == 0 && trouble == ""
+		s := e.kafkaStatus()
+		return s.Connections > 0 && s.Lag != nil && *s.Lag == 0 && s.Trouble == ""
 	})
 	return e.settled()
 }

@@ -70,7 +70,7 @@ notify:
 	km(12000)
 	km(19800)
 	e.settled()
-	e.until("the outbox is empty", 3*time.Minute, func() bool {
+	e.until("the outbox is empty", 5*time.Minute, func() bool {
 		return strings.TrimSpace(e.run("outbox", "list", "-o", "json")) == "[]"
 	})
 

@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	// ChosenIterations stretch a password that a person chose: a guess costs tens of milliseconds.
+	// ChosenIterations stretch a password that a person chose: a guess costs a tenth of a second.
 	ChosenIterations = 210_000
 	// GeneratedIterations do for a secret of NewSecret, which nobody guesses: a fleet that connects anew
-	// all at once has to be verified at a few hundred microseconds a car.
+	// all at once has to be verified in less than a millisecond a car.
 	GeneratedIterations = 1_000
 	// maxIterations bounds what a mistake in the file costs at each connect.
 	maxIterations = 5_000_000

@@ -83,6 +83,15 @@ func TestVerifyHashesOnce(t *testing.T) {
 	}
 }
 
+// A password that was found right for a line of before, by a Verify that the file overtook, is hashed anew.
+func TestVerifyForgetsOtherLines(t *testing.T) {
+	u, _ := open(t, line(t, "V1", "vehicle", "secret"))
+	u.remember("V1", u.digest("V1", []byte("old")), User{Role: Gateway}, true)
+	if _, err := u.Verify(t.Context(), "V1", []byte("old")); !errors.Is(err, ErrRefused) {
+		t.Error(err)
+	}
+}
+
 // Whoever waits for its turn longer than its context is let go; a known password needs no turn.
 func TestVerifyWaitsItsTurn(t *testing.T) {
 	u, _ := open(t, line(t, "V1", "vehicle", "secret"))

@@ -57,6 +57,12 @@ type Route struct {
 	codec  Codec
 }
 
+// Keyed reports whether the topic names the key, a party's if Party; otherwise the payload does.
+func (r *Route) Keyed() bool { return r.key >= 0 }
+
+// Party reports whether nothing but parties may come in here.
+func (r *Route) Party() bool { return r.party }
+
 // Routes finds the route of a topic. It may be used concurrently.
 type Routes []Route
 
@@ -114,9 +120,6 @@ func (rs Routes) Match(topic string) (r *Route, key string) {
 	}
 	return nil, ""
 }
-
-// NamesVehicle reports whether the topic says which vehicle a publish is about.
-func (r *Route) NamesVehicle() bool { return r.key >= 0 && !r.party }
 
 func (r *Route) match(topic string) (key string, ok bool) {
 	if topic == "" || topic[0] == '$' {

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/milepost-io/milepost/state/log"
 )
@@ -290,4 +292,84 @@ func TestForeignSegment(t *testing.T) {
 	}
 	_, err := Open(o)
 	wantDamage(t, err, last.path, 0)
+}
+
+// A segment file that somebody removed is named as that, by the reader and by the archive.
+func TestMissingSegmentIsNamed(t *testing.T) {
+	o, segs := written(t, 200)
+	if len(segs) < 4 {
+		t.Fatalf("%d segments, want some", len(segs))
+	}
+	if err := o.FS.Remove(segs[1].path); err != nil {
+		t.Fatal(err)
+	}
+	says := func(err error) {
+		t.Helper()
+		var d *DamageError
+		if !errors.As(err, &d) || d.Path != segs[0].path || !strings.Contains(err.Error(), "a segment file is missing") {
+			t.Errorf("error is %v, want that a file after %s is missing", err, segs[0].path)
+		}
+	}
+	a, err := OpenReadOnly(o.FS, o.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err = range a.All() {
+		if err != nil {
+			break
+		}
+	}
+	says(err)
+	j := mustOpen(t, o)
+	r, err := j.Read(part0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for err == nil {
+		_, _, err = r.Poll(1)
+	}
+	says(err)
+}
+
+// A disk that does not give back a part of a segment is said to be that, and the log is not called damaged.
+func TestUnreadableSegment(t *testing.T) {
+	o, segs := written(t, 200)
+	j := mustOpen(t, o)
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o.FS = errorfs.Wrap(o.FS, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpFileReadAt && op.Path == segs[1].path && op.Offset > 0 {
+			return syscall.EIO
+		}
+		return nil
+	}))
+	a, err := OpenReadOnly(o.FS, o.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err = range a.All() {
+		if err != nil {
+			break
+		}
+	}
+	var read *ReadError
+	var damage *DamageError
+	if !errors.As(err, &read) || errors.As(err, &damage) || read.Path != segs[1].path || read.Offset == 0 || !errors.Is(err, syscall.EIO) {
+		t.Errorf("error is %v, want where %s cannot be read", err, segs[1].path)
+	}
+}
+
+// A folder that may not be locked is not said to be in use.
+func TestLockErrors(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want string
+	}{{syscall.EAGAIN, "in use by another process"}, {syscall.EACCES, "permission denied"}, {syscall.EROFS, "read-only"}} {
+		got := lockError("journal", c.err).Error()
+		if !strings.Contains(got, c.want) || strings.Contains(got, "in use") != errors.Is(c.err, syscall.EAGAIN) {
+			t.Errorf("%v is told as %q", c.err, got)
+		}
+	}
 }

@@ -20,13 +20,16 @@ func TestRetention(t *testing.T) {
 		age      time.Duration // of the records when they may go
 		trim     log.Offset
 		removed  bool
+		shed     int64
 	}{
-		{"trimmed", 0, 0, 0, 1000, true},
-		{"not trimmed", 0, 1, 30 * day, 0, false},
-		{"young", 7 * day, 0, 6 * day, 1000, false},
-		{"old", 7 * day, 0, 8 * day, 1000, true},
-		{"young, too large", 7 * day, 8 << 10, 0, 1000, true},
-		{"young, not too large", 7 * day, 1 << 30, 0, 1000, false},
+		{"trimmed", 0, 0, 0, 1000, true, 0},
+		{"not trimmed", 0, 1, 30 * day, 0, false, 0},
+		{"young", 7 * day, 0, 6 * day, 1000, false, 0},
+		{"old", 7 * day, 0, 8 * day, 1000, true, 0},
+		{"young, too large", 7 * day, 8 << 10, 0, 1000, true, 0},
+		{"young, not too large", 7 * day, 1 << 30, 0, 1000, false, 0},
+		{"young, room is short", 7 * day, 0, 0, 1000, true, 8 << 10},
+		{"not trimmed, room is short", 7 * day, 0, 0, 0, false, 8 << 10},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			arrival := time.UnixMilli(1_700_000_000_000)
@@ -38,6 +41,7 @@ func TestRetention(t *testing.T) {
 			appendAt(t, j, arrival)
 			before := j.Stats()
 			j.Trim(part0, tc.trim)
+			j.Shed(tc.shed)
 			// What Trim asks for is done before what is appended after it.
 			for range 2 {
 				appendAt(t, j, arrival)
