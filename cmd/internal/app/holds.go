@@ -72,7 +72,7 @@ func openHolds(fs state.FS, data string) (*holds, error) {
 func (h *holds) list() []Hold {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.Clone(h.file.Holds)
+	return append([]Hold{}, h.file.Holds...) // never nil: a listing
 }
 
 // add holds a destination, or all with "". One that is held already keeps its first reason beside the new.
