@@ -34,12 +34,16 @@ const unfinishedFile = "restoring"
 
 // CheckFinished refuses a data folder that a restore left unfinished.
 func CheckFinished(fs state.FS, data string) error {
-	for _, name := range []string{unfinishedFile, unfinishedFile + ".new"} {
-		if _, err := fs.Stat(fs.PathJoin(data, name)); err == nil {
-			return fmt.Errorf("%s is half restored: run milepost restore again", data)
-		}
+	if unfinished(fs, data) {
+		return fmt.Errorf("%s is half restored: run milepost restore again", data)
 	}
 	return nil
+}
+
+func unfinished(fs state.FS, data string) bool {
+	_, err := fs.Stat(fs.PathJoin(data, unfinishedFile))
+	_, begun := fs.Stat(fs.PathJoin(data, unfinishedFile+".new"))
+	return err == nil || begun == nil
 }
 
 // CheckTarget refuses what Restore refuses before it writes anything.
@@ -51,7 +55,7 @@ func (o *RestoreOptions) CheckTarget() error {
 	if within(o.Data, o.Dir) || within(o.Dir, o.Data) {
 		return fmt.Errorf("the data folder %s and the backup %s must not lie in each other", o.Data, o.Dir)
 	}
-	if CheckFinished(o.FS, o.Data) != nil {
+	if unfinished(o.FS, o.Data) {
 		return nil
 	}
 	empty, err := emptyDir(o.FS, o.Data)
