@@ -191,7 +191,7 @@ func (r *restorer) journal(ctx context.Context) error {
 	if err := makeDir(r.FS, to); err != nil {
 		return err
 	}
-	base, ends, err := journal.Rewrite(ctx, journal.RewriteOptions{
+	base, ends, err := journal.Rebind(ctx, journal.RebindOptions{
 		FS: r.FS, From: r.FS.PathJoin(r.Dir, journalFolder), To: to, ID: r.to, Before: r.Check.before, Wrote: r.did,
 		Edit: func(_ log.Partition, _ log.Offset, rec *log.Record) { state.RebindRecord(rec, r.from, r.to) },
 	})

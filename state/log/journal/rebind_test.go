@@ -12,9 +12,9 @@ import (
 
 var otherID = log.ID{1, 2, 3}
 
-// TestRewrite: the copy has the same records under the new id, with the edits, and nothing of the two can be
+// TestRebind: the copy has the same records under the new id, with the edits, and nothing of the two can be
 // mixed (E15).
-func TestRewrite(t *testing.T) {
+func TestRebind(t *testing.T) {
 	o, segs := written(t, 40)
 	var want [][]byte
 	edit := func(p log.Partition, _ log.Offset, r *log.Record) {
@@ -33,7 +33,7 @@ func TestRewrite(t *testing.T) {
 		edit(e.Partition, e.Offset, &e.Record)
 		want = append(want, bytes.Clone(e.Record.Payload))
 	}
-	base, ends, err := Rewrite(context.Background(), rewriteTo(t, o, "copy", edit))
+	base, ends, err := Rebind(context.Background(), rebindTo(t, o, "copy", edit))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestRewrite(t *testing.T) {
 	}
 	for part := range testShards.total() {
 		if first, next := j.Range(testShards.partition(part)); first != base[part] || next != ends[part] {
-			t.Errorf("partition %d has %d to %d, Rewrite said %d to %d", part, first, next, base[part], ends[part])
+			t.Errorf("partition %d has %d to %d, Rebind said %d to %d", part, first, next, base[part], ends[part])
 		}
 	}
 	if err := j.Close(); err != nil {
@@ -72,8 +72,8 @@ func TestRewrite(t *testing.T) {
 	}
 }
 
-// TestRewriteDamaged: every frame must be there and right.
-func TestRewriteDamaged(t *testing.T) {
+// TestRebindDamaged: every frame must be there and right.
+func TestRebindDamaged(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		harm func(t *testing.T, o Options, segs []*segment) (path string)
@@ -97,7 +97,7 @@ func TestRewriteDamaged(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			o, segs := written(t, 40)
 			path := tc.harm(t, o, segs)
-			_, _, err := Rewrite(context.Background(), rewriteTo(t, o, "copy", nil))
+			_, _, err := Rebind(context.Background(), rebindTo(t, o, "copy", nil))
 			var damage *DamageError
 			if !errors.As(err, &damage) || damage.Path != path {
 				t.Errorf("error %v, want damage of %s", err, path)
@@ -106,13 +106,13 @@ func TestRewriteDamaged(t *testing.T) {
 	}
 }
 
-// TestRewriteBefore: what is left out may be damaged, its header too.
-func TestRewriteBefore(t *testing.T) {
+// TestRebindBefore: what is left out may be damaged, its header too.
+func TestRebindBefore(t *testing.T) {
 	o, segs := written(t, 40)
 	change(t, o.FS, segs[2].path, flip(0))
-	ro := rewriteTo(t, o, "copy", nil)
+	ro := rebindTo(t, o, "copy", nil)
 	ro.Before = o.FS.PathBase(segs[2].path)
-	_, ends, err := Rewrite(context.Background(), ro)
+	_, ends, err := Rebind(context.Background(), ro)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,12 +141,12 @@ func TestCreateAt(t *testing.T) {
 	}
 }
 
-func rewriteTo(t *testing.T, o Options, dir string, edit func(log.Partition, log.Offset, *log.Record)) RewriteOptions {
+func rebindTo(t *testing.T, o Options, dir string, edit func(log.Partition, log.Offset, *log.Record)) RebindOptions {
 	t.Helper()
 	if err := o.FS.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return RewriteOptions{FS: o.FS, From: o.Dir, To: dir, ID: otherID, Edit: edit}
+	return RebindOptions{FS: o.FS, From: o.Dir, To: dir, ID: otherID, Edit: edit}
 }
 
 func fileBytes(t *testing.T, o Options, path string) (b []byte) {

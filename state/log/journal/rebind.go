@@ -12,8 +12,8 @@ import (
 	"github.com/milepost-io/milepost/state/log"
 )
 
-// RewriteOptions say what Rewrite copies.
-type RewriteOptions struct {
+// RebindOptions say what Rebind copies.
+type RebindOptions struct {
 	FS vfs.FS
 	// From is a folder with segments that nobody writes to, To one without any.
 	From, To string
@@ -27,16 +27,16 @@ type RewriteOptions struct {
 	Wrote func(n int64)
 }
 
-// Rewrite copies a journal under a new id, each frame checked, changed and sealed anew, so that a segment of
+// Rebind copies a journal under a new id, each frame checked, changed and sealed anew, so that a segment of
 // the one can never be taken for one of the other (E15). It returns what the copy holds: the first offset
 // of each partition and the one after the last. Every frame must be there and right: otherwise it returns
 // a DamageError that names the segment.
-func Rewrite(ctx context.Context, o RewriteOptions) (base, ends []log.Offset, err error) {
+func Rebind(ctx context.Context, o RebindOptions) (base, ends []log.Offset, err error) {
 	last := uint64(noEnd)
 	if o.Before != "" {
 		var ok bool
 		if last, ok = parseSegmentName(o.Before); !ok {
-			return nil, nil, fmt.Errorf("journal: rewrite %s: %q is no segment", o.From, o.Before)
+			return nil, nil, fmt.Errorf("journal: rebind %s: %q is no segment", o.From, o.Before)
 		}
 	}
 	segs, err := listBefore(o.FS, o.From, last)
@@ -44,35 +44,35 @@ func Rewrite(ctx context.Context, o RewriteOptions) (base, ends []log.Offset, er
 		return nil, nil, err
 	}
 	if len(segs) == 0 {
-		return nil, nil, fmt.Errorf("journal: rewrite %s: there is no journal: no file *%s", o.From, segmentSuffix)
+		return nil, nil, fmt.Errorf("journal: rebind %s: there is no journal: no file *%s", o.From, segmentSuffix)
 	}
-	rw := rewriter{RewriteOptions: o, next: append([]log.Offset(nil), segs[0].base...)}
+	rb := rebinder{RebindOptions: o, next: append([]log.Offset(nil), segs[0].base...)}
 	for i, seg := range segs {
 		end := last
 		if i+1 < len(segs) {
 			end = segs[i+1].first
 		}
-		if err := rw.segment(ctx, seg, end); err != nil {
+		if err := rb.segment(ctx, seg, end); err != nil {
 			return nil, nil, err
 		}
 	}
-	return segs[0].base, rw.next, nil
+	return segs[0].base, rb.next, nil
 }
 
-// rewriter copies one segment after the other.
-type rewriter struct {
-	RewriteOptions
+// rebinder copies one segment after the other.
+type rebinder struct {
+	RebindOptions
 	next []log.Offset // of each partition, at the frame to come
 }
 
-func (rw *rewriter) segment(ctx context.Context, seg *segment, end uint64) (err error) {
-	s, err := newScanner(rw.FS, seg, end)
+func (rb *rebinder) segment(ctx context.Context, seg *segment, end uint64) (err error) {
+	s, err := newScanner(rb.FS, seg, end)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	path := rw.FS.PathJoin(rw.To, segmentName(seg.first))
-	f, err := rw.FS.Create(path, writeCategory)
+	path := rb.FS.PathJoin(rb.To, segmentName(seg.first))
+	f, err := rb.FS.Create(path, writeCategory)
 	if err != nil {
 		return fmt.Errorf("journal: create segment: %w", err)
 	}
@@ -82,12 +82,12 @@ func (rw *rewriter) segment(ctx context.Context, seg *segment, end uint64) (err 
 		}
 	}()
 	h := seg.segmentHeader
-	h.id = rw.ID
-	if err := rw.write(f, path, h.encode()); err != nil {
+	h.id = rb.ID
+	if err := rb.write(f, path, h.encode()); err != nil {
 		return err
 	}
 	for ctx.Err() == nil {
-		b, err := rw.frame(s)
+		b, err := rb.frame(s)
 		if errors.Is(err, io.EOF) {
 			if err := f.Sync(); err != nil {
 				return fmt.Errorf("journal: sync %s: %w", path, err)
@@ -95,7 +95,7 @@ func (rw *rewriter) segment(ctx context.Context, seg *segment, end uint64) (err 
 			return nil
 		}
 		if err == nil {
-			err = rw.write(f, path, b)
+			err = rb.write(f, path, b)
 		}
 		if err != nil {
 			return err
@@ -104,18 +104,18 @@ func (rw *rewriter) segment(ctx context.Context, seg *segment, end uint64) (err 
 	return ctx.Err()
 }
 
-func (rw *rewriter) write(f vfs.File, path string, b []byte) error {
+func (rb *rebinder) write(f vfs.File, path string, b []byte) error {
 	if _, err := f.Write(b); err != nil {
 		return fmt.Errorf("journal: write %s: %w", path, err)
 	}
-	if rw.Wrote != nil {
-		rw.Wrote(int64(len(b)))
+	if rb.Wrote != nil {
+		rb.Wrote(int64(len(b)))
 	}
 	return nil
 }
 
 // frame returns the next frame as it is to be written; io.EOF at the segment's end.
-func (rw *rewriter) frame(s *scanner) ([]byte, error) {
+func (rb *rebinder) frame(s *scanner) ([]byte, error) {
 	_, runs, b, err := s.frame()
 	var bad *badFrame
 	switch {
@@ -127,22 +127,22 @@ func (rw *rewriter) frame(s *scanner) ([]byte, error) {
 		return nil, err
 	}
 	for _, r := range runs {
-		if r.first != rw.next[r.part] {
-			return nil, s.damage(fmt.Sprintf("frame %d has records from %d of partition %d, expected %d", s.next-1, r.first, r.part, rw.next[r.part]))
+		if r.first != rb.next[r.part] {
+			return nil, s.damage(fmt.Sprintf("frame %d has records from %d of partition %d, expected %d", s.next-1, r.first, r.part, rb.next[r.part]))
 		}
-		rw.next[r.part] += log.Offset(r.count)
-		if err := rw.edit(s, r); err != nil {
+		rb.next[r.part] += log.Offset(r.count)
+		if err := rb.edit(s, r); err != nil {
 			return nil, err
 		}
 	}
-	copy(b[16:32], rw.ID[:])
+	copy(b[16:32], rb.ID[:])
 	le.PutUint32(b[8:], checksum(b, 8))
 	return b, nil
 }
 
 // edit changes the records of a run where they are: their slices are views of the frame.
-func (rw *rewriter) edit(s *scanner, r run) error {
-	if rw.Edit == nil {
+func (rb *rebinder) edit(s *scanner, r run) error {
+	if rb.Edit == nil {
 		return nil
 	}
 	dec := runDecoder{Decoder: wire.Decoder{Rest: r.data}}
@@ -151,7 +151,7 @@ func (rw *rewriter) edit(s *scanner, r run) error {
 		if !dec.next(&rec) {
 			return s.damage(fmt.Sprintf("record %d of partition %d is malformed in a frame with a right checksum", r.first+log.Offset(i), r.part))
 		}
-		rw.Edit(s.seg.shards.partition(r.part), r.first+log.Offset(i), &rec)
+		rb.Edit(s.seg.shards.partition(r.part), r.first+log.Offset(i), &rec)
 	}
 	return nil
 }
