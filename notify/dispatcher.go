@@ -80,6 +80,7 @@ type Dispatcher struct {
 
 	mu      sync.Mutex
 	to      map[string]*destination
+	hold    hold // what a destination begins with; own is not used
 	running *running
 
 	paused atomic.Bool
@@ -163,6 +164,7 @@ func (d *Dispatcher) destination(name string) *destination {
 	t := d.to[name]
 	if t == nil {
 		t = newDestination(&d.opt, name, d.opt.Channels[name], &d.paused)
+		t.hold = d.hold
 		d.to[name] = t
 		if d.running != nil {
 			d.running.start(t)
@@ -205,9 +207,11 @@ func (d *Dispatcher) Pause(pause bool) {
 type EndpointStatus struct {
 	Name string `json:"name"`
 	// Configured is false of an endpoint that is no longer in the configuration but has entries left.
-	Configured bool   `json:"configured"`
-	Disabled   bool   `json:"disabled,omitempty"`
-	Breaker    string `json:"breaker"`
+	Configured bool `json:"configured"`
+	Disabled   bool `json:"disabled,omitempty"`
+	// Held says that an operator stopped sending.
+	Held    bool   `json:"held,omitempty"`
+	Breaker string `json:"breaker"`
 	// Openings counts how often the breaker opened.
 	Openings int `json:"openings"`
 	// Pending entries in memory; More says that the store holds others.

@@ -26,6 +26,7 @@ type destination struct {
 	breaker  breaker
 	inFlight int
 	disabled bool
+	hold     hold
 	// more: the store holds rows that are not in memory. missed: one was refused since the scan began.
 	// removed: keys deleted since then.
 	more, missed bool
@@ -83,12 +84,7 @@ func (t *destination) add(key string, e *Entry) {
 
 func (t *destination) accept(key string, e *Entry) {
 	now := time.Now()
-	horizon := t.opt.OwnerHorizon
-	if e.Audience == Dealer {
-		horizon = t.opt.DealerHorizon
-	}
-	age := time.Duration(max(t.opt.Clock()-e.Released, 0)) * time.Millisecond
-	t.q.add(&item{key: key, e: e, deadline: now.Add(horizon - age)}, now)
+	t.q.add(&item{key: key, e: e, deadline: t.deadline(e, now)}, now)
 	t.nudge()
 }
 
@@ -139,8 +135,8 @@ func (t *destination) startDue(r *running) time.Duration {
 			return min(it.at.Sub(now), longest)
 		case t.paused.Load():
 			return longest // Pause nudges
-		case t.channel == nil || t.inFlight >= t.width:
-			return longest // expiry, or the end of a call, comes first
+		case t.hold.held() || t.channel == nil || t.inFlight >= t.width:
+			return longest // release, expiry, or the end of a call, comes first
 		}
 		if t.disabled {
 			t.q.take()
@@ -166,9 +162,12 @@ func (t *destination) startDue(r *running) time.Duration {
 func (t *destination) call(r *running, it *item, probe bool) {
 	defer t.nudge()
 	t.mu.Lock()
-	if it.ended { // recalled since its turn came
+	if it.ended || t.hold.held() { // recalled or held since its turn came
 		t.inFlight--
+		it.attempts--
+		t.stats.Attempts--
 		t.breaker.forget(probe)
+		t.q.giveBack(it, time.Now())
 		t.mu.Unlock()
 		return
 	}
@@ -201,7 +200,7 @@ func (t *destination) call(r *running, it *item, probe bool) {
 		t.opt.Log.Warn().Str("endpoint", t.name).Msg("the endpoint answered 410 Gone and gets nothing more: mend or remove it, then requeue its dead letters")
 		t.finish(r, it, Disabled, a.Detail)
 	default:
-		if !time.Now().Before(it.deadline) {
+		if t.expired(it) {
 			t.finish(r, it, Expired, a.Detail)
 			return
 		}
@@ -267,11 +266,19 @@ func (t *destination) finish(r *running, it *item, v Verdict, detail string) {
 	t.q.end(it, time.Now())
 }
 
-// expire gives up what has been tried for too long, whether it may be sent or not.
+// expired reports whether an entry has been tried for too long.
+func (t *destination) expired(it *item) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.hold.held() && !time.Now().Before(it.deadline)
+}
+
+// expire gives up what has been tried for too long, whether it may be sent or not, but nothing that an
+// operator holds.
 func (t *destination) expire(r *running) {
 	t.mu.Lock()
 	now := time.Now()
-	if now.Before(t.sweepAt) || t.paused.Load() {
+	if t.hold.held() || now.Before(t.sweepAt) || t.paused.Load() {
 		t.mu.Unlock()
 		return
 	}
@@ -309,6 +316,7 @@ func (t *destination) status() EndpointStatus {
 	defer t.mu.Unlock()
 	s := t.stats
 	s.Name, s.Configured, s.Disabled = t.name, t.channel != nil, t.disabled
+	s.Held = t.hold.held()
 	s.Breaker, s.Openings = t.breaker.state(time.Now()), t.breaker.openings
 	s.Pending, s.More, s.InFlight = t.q.live, t.more, t.inFlight
 	for _, it := range t.q.items {

@@ -95,6 +95,21 @@ func (q *queue) advance(rest []*item, turn time.Time) {
 	}
 }
 
+// restart gives out the turns anew, after nothing was sent for longer than an entry waits for another.
+func (q *queue) restart(now time.Time) {
+	for _, lane := range q.lanes {
+		turn := now
+		for _, it := range lane {
+			it.from = turn
+			if it.heapAt >= 0 && (it.attempts == 0 || it.at.Before(turn)) {
+				it.at = turn
+				heap.Fix(&q.heap, it.heapAt)
+			}
+			turn = turn.Add(q.wait)
+		}
+	}
+}
+
 // remove forgets a row.
 func (q *queue) remove(key string, now time.Time) {
 	it := q.items[key]

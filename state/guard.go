@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"sync"
@@ -98,7 +97,7 @@ func ReadGuard(fs FS, dir string, id log.ID) (*Guard, error) {
 		fs = vfs.Default
 	}
 	g := &Guard{fs: fs, dir: dir, replays: map[log.Partition]struct{}{}}
-	b, err := readFile(fs, fs.PathJoin(dir, guardFile))
+	b, err := ReadFile(fs, fs.PathJoin(dir, guardFile))
 	if err != nil {
 		return nil, fmt.Errorf("state: open guard in %s: %w", dir, err)
 	}
@@ -108,23 +107,10 @@ func ReadGuard(fs FS, dir string, id log.ID) (*Guard, error) {
 	return g, nil
 }
 
-// readFile returns nothing for a file that is not there.
-func readFile(fs FS, path string) ([]byte, error) {
-	f, err := fs.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	b, err := io.ReadAll(f)
-	return b, errors.Join(err, f.Close())
-}
-
 // open judges how the last process ended and counts this start.
 func (g *Guard) open() error {
 	path := g.fs.PathJoin(g.dir, markFile)
-	mark, err := readFile(g.fs, path)
+	mark, err := ReadFile(g.fs, path)
 	if err != nil {
 		return err
 	}
@@ -173,23 +159,7 @@ func (g *Guard) save() error {
 	if err != nil {
 		return err
 	}
-	path := g.fs.PathJoin(g.dir, guardFile)
-	f, err := g.fs.Create(path+".new", vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(b, '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := g.fs.Rename(path+".new", path); err != nil {
-		return err
-	}
-	d, err := g.fs.OpenDir(g.dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return ReplaceFile(g.fs, g.fs.PathJoin(g.dir, guardFile), append(b, '\n'))
 }
 
 // Close closes the files.

@@ -63,7 +63,7 @@ type Source struct {
 // Destination is one way out.
 type Destination struct {
 	Name      string     `json:"name"`
-	Breaker   string     `json:"breaker"` // closed, open, half-open, disabled
+	Breaker   string     `json:"breaker"` // closed, open, half-open, disabled, held; Error then says why
 	Waiting   int        `json:"waiting"`
 	Delivered uint64     `json:"delivered"`
 	Failed    uint64     `json:"failed"`

@@ -36,6 +36,10 @@ type Admin interface {
 	Erasure(ctx context.Context, hash string) (*Erasure, error)
 	// Export is everything held about a vehicle, for an access request.
 	Export(ctx context.Context, vin string) (*Export, error)
+	// Hold stops sending to a destination, or to all with "", until Release: by is who wants it. What waits
+	// stays in the outbox.
+	Hold(ctx context.Context, destination, by, reason string) error
+	Release(ctx context.Context, destination, by string) (*Hold, error)
 }
 
 var (
@@ -44,6 +48,8 @@ var (
 	errReplaying = errors.New("the engine is replaying its log; try again in a moment")
 	// ErrInvalid is returned for a value that cannot be.
 	ErrInvalid = errors.New("not possible")
+	// ErrBusy is returned for what is done one at a time.
+	ErrBusy = errors.New("busy")
 	// ErrOffline is returned for what only a running engine can do.
 	ErrOffline = errors.New("needs the running engine")
 )
@@ -65,6 +71,7 @@ type Status struct {
 	Shards       []ShardStatus           `json:"shards"`
 	Sources      []SourceStatus          `json:"sources"`
 	Outbox       []notify.EndpointStatus `json:"outbox"`
+	Holds        []Hold                  `json:"holds"`
 	DeadLetters  int                     `json:"dead_letters"`
 	Held         map[string]int          `json:"held"`
 	Disk         DiskStatus              `json:"disk"`

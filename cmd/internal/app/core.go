@@ -61,10 +61,14 @@ type Core struct {
 	read    *notify.ReadModel
 	rules   activation
 	disp    *notify.Dispatcher
-	disk    *disk
-	closers []func() error
-	ready   atomic.Bool
-	dead    atomic.Int64 // dead letters
+	holds   *holds
+	fs      state.FS // as it is: disk waits for room on it, what an operator asks for fails
+
+	restored *Restored // nil: it was not
+	disk     *disk
+	closers  []func() error
+	ready    atomic.Bool
+	dead     atomic.Int64 // dead letters
 }
 
 // OpenCore opens a data folder, made if need be. The Core is to be Closed, whether it was Run or not.
@@ -80,9 +84,15 @@ func newCore(l zerolog.Logger) *Core { return &Core{log: l, read: notify.NewRead
 
 // openCore opens all that a Core is made of. What was opened before an error is for Close.
 func (c *Core) openCore(o CoreOptions) error {
+	if c.fs = o.FS; c.fs == nil {
+		c.fs = state.MachineFS()
+	}
 	c.disk = newDisk(o, c.log)
 	o.FS = c.disk.fs
 	c.opt = o
+	if err := c.readMarks(); err != nil {
+		return err
+	}
 	j, err := journal.Open(journal.Options{
 		FS: o.FS, Dir: JournalDir(o.Data), Shards: o.Shards, Keep: o.Keep, MaxBytes: o.MaxBytes, Logger: c.log,
 		Now: func() time.Time { return c.clock.Time() },
@@ -120,8 +130,11 @@ func (c *Core) openDispatcher() error {
 	}
 	o.Results, o.Scan, o.Clock, o.Log = appendResult{c.intake}, c.scanOutbox, c.clock.Now, c.log
 	d, err := notify.NewDispatcher(o)
+	if err != nil {
+		return err
+	}
 	c.disp, c.disk.sender = d, d
-	return err
+	return c.openHeld()
 }
 
 // Life is what the owner of a Core adds to its run. Nil members add nothing.

@@ -65,6 +65,7 @@ type Engine struct {
 	cfg     *config.Config
 	opt     Options
 	sources sources
+	backups *backups
 	id      identity
 
 	httpListener net.Listener
@@ -75,7 +76,7 @@ type Engine struct {
 
 // Run opens the folder, serves until ctx ends and stops cleanly.
 func Run(ctx context.Context, cfg *config.Config, o Options) error {
-	e := &Engine{Core: newCore(o.Logger), cfg: cfg, opt: o, started: time.Now(), ending: make(chan struct{})}
+	e := &Engine{Core: newCore(o.Logger), cfg: cfg, opt: o, started: time.Now(), ending: make(chan struct{}), backups: newBackups()}
 	err := e.open()
 	if err == nil {
 		err = e.run(ctx)
@@ -131,7 +132,7 @@ func (e *Engine) run(ctx context.Context) error {
 	err := e.Core.Run(ctx, Life{
 		Beside: []Task{{"http", e.serveHTTP}},
 		Begin:  e.activateAtStart,
-		Serve:  []Task{{"flight recorder", e.recordFlight}, {"reload", e.watchRules}, {"credentials", e.watchIdentity}, {"sources", e.runSources}},
+		Serve:  []Task{{"flight recorder", e.recordFlight}, {"reload", e.watchRules}, {"credentials", e.watchIdentity}, {"sources", e.runSources}, {"backups", e.runBackups}},
 		Ready:  e.announce,
 		Ending: func() { close(e.ending) },
 	})

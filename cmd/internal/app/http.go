@@ -127,6 +127,8 @@ func answerWithin(timeout time.Duration, f func(*http.Request) (any, error)) htt
 			problem(w, http.StatusNotFound, err.Error())
 		case errors.Is(err, ErrInvalid):
 			problem(w, http.StatusBadRequest, err.Error())
+		case errors.Is(err, ErrBusy):
+			problem(w, http.StatusConflict, err.Error())
 		case errors.As(err, new(*ingest.Stopped)):
 			problem(w, http.StatusServiceUnavailable, err.Error())
 		case errors.Is(err, context.DeadlineExceeded):

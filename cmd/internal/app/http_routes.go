@@ -59,6 +59,11 @@ func (e *Engine) routes() []route {
 		{"DELETE /api/v1/deadletters/{id}", admin, answer(func(r *http.Request) (any, error) {
 			return map[string]string{"dropped": r.PathValue("id")}, e.DropDead(r.Context(), r.PathValue("id"))
 		})},
+		{"POST /api/v1/backup", admin, answer(e.postBackup)},
+		{"GET /api/v1/backup", admin, answer(func(*http.Request) (any, error) { return e.BackupStatus(), nil })},
+		{"DELETE /api/v1/backup", admin, answer(func(*http.Request) (any, error) { return e.StopBackup(), nil })},
+		{"POST /api/v1/hold", admin, answer(e.postHold)},
+		{"POST /api/v1/release", admin, answer(e.postRelease)},
 		{"POST /-/reload", admin, http.HandlerFunc(e.reloadHandler)},
 	}
 }

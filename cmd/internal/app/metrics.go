@@ -61,6 +61,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for _, d := range st.Outbox {
 		m.gauge("milepost_notify_outbox_entries", "events that wait for a destination", float64(d.Pending), "endpoint", d.Name)
 		m.gauge("milepost_notify_breaker_open", "1 while nothing is sent to the destination", boolValue(d.Breaker != "closed" || d.Disabled), "endpoint", d.Name)
+		m.gauge("milepost_notify_held", "1 while an operator holds the destination", boolValue(d.Held), "endpoint", d.Name)
 		m.counter("milepost_notify_delivered_total", "events delivered since the start", float64(d.Delivered), "endpoint", d.Name)
 		m.counter("milepost_notify_attempts_total", "attempts since the start", float64(d.Attempts), "endpoint", d.Name)
 		m.counter("milepost_notify_failed_total", "events given up since the start", float64(d.Dead+d.Expired), "endpoint", d.Name)

@@ -13,6 +13,7 @@ import (
 	"github.com/milepost-io/milepost/notify"
 	"github.com/milepost-io/milepost/rules"
 	"github.com/milepost-io/milepost/state"
+	"github.com/milepost-io/milepost/state/backup"
 	"github.com/milepost-io/milepost/state/log"
 	"github.com/milepost-io/milepost/state/log/journal"
 )
@@ -33,6 +34,9 @@ func OpenOffline(cfg *config.Config) (*Offline, error) {
 	dir := JournalDir(cfg.Data)
 	if _, err := os.Stat(dir); err != nil {
 		return nil, fmt.Errorf("%s holds no engine's data: %w", cfg.Data, err)
+	}
+	if err := backup.CheckFinished(state.MachineFS(), cfg.Data); err != nil {
+		return nil, err
 	}
 	arch, err := journal.OpenReadOnly(nil, dir)
 	if err != nil {
@@ -108,6 +112,8 @@ func (o *Offline) Close() error {
 	return err
 }
 
+func (o *Offline) fs() state.FS { return state.MachineFS() }
+
 // at is the shard of a key.
 func (o *Offline) at(stream log.Stream, key []byte) *state.Offline {
 	n := o.count.Events
@@ -133,6 +139,11 @@ func (o *Offline) Status(context.Context) (*Status, error) {
 		}
 		st.DeadLetters += len(letters)
 	}
+	held, err := openHolds(o.fs(), o.cfg.Data)
+	if err != nil {
+		return nil, err
+	}
+	st.Holds = held.list()
 	st.Disk = DiskStatus{Free: freeBytes(o.cfg.Data), Journal: filesIn(filepath.Join(o.cfg.Data, journalDir))}
 	c := &st.Counters
 	c.Received = c.Applied + c.Duplicate + c.Late + c.Quarantined

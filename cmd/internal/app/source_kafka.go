@@ -24,7 +24,7 @@ func (e *Engine) openKafka() error {
 	}
 	o := kafka.Options{
 		Cluster: cluster, Group: c.Group, Latest: c.Start == "latest", Sink: e.intake, Logger: e.log,
-		Origins: e.origins, Position: e.noteSourcePosition,
+		Origins: e.origins, Position: e.noteSourcePosition, Restored: e.Restored,
 	}
 	for _, t := range c.Topics {
 		o.Topics = append(o.Topics, kafka.Topic{Name: t.Name, Codec: t.Codec, Types: eventTypes(t.Types)})

@@ -33,7 +33,7 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 	st := &Status{
 		Running: true, Ready: e.ready.Load(), Version: e.opt.Build, Source: e.cfg.Source, Data: e.cfg.Data, Started: &e.started,
 		Clock: e.clock.Time(), Counts: map[string]int64{}, Sources: e.sourceStatus(), Outbox: e.disp.Status(), Held: e.read.Held(),
-		DeadLetters: int(e.dead.Load()), Disk: e.diskStatus(),
+		DeadLetters: int(e.dead.Load()), Disk: e.diskStatus(), Holds: e.holds.list(),
 	}
 	// Received before the rest: what is counted as applied was received.
 	received := e.journal.Received()
@@ -157,15 +157,20 @@ func (e *Engine) Overview(ctx context.Context) (console.Overview, error) {
 		o.Sources = append(o.Sources, console.Source{Name: s.Name, Address: s.Address, Connections: s.Connections, Received: s.Received, Refused: s.Refused})
 	}
 	for _, d := range st.Outbox {
-		o.Destinations = append(o.Destinations, destinationOf(d))
+		o.Destinations = append(o.Destinations, destinationOf(d, st.Holds))
 	}
 	return o, nil
 }
 
-func destinationOf(d notify.EndpointStatus) console.Destination {
+func destinationOf(d notify.EndpointStatus, held []Hold) console.Destination {
 	out := console.Destination{Name: d.Name, Breaker: d.Breaker, Waiting: d.Pending, Delivered: d.Delivered, Failed: d.Dead + d.Expired, Error: d.LastError}
 	if d.Disabled {
 		out.Breaker = "disabled"
+	}
+	for _, h := range held {
+		if h.Destination == d.Name || h.Destination == "" {
+			out.Breaker, out.Error = "held", h.Reason
+		}
 	}
 	if d.Oldest > 0 {
 		t := time.UnixMilli(d.Oldest).UTC()

@@ -151,6 +151,26 @@ func (c *client) DropDead(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodDelete, "/api/v1/deadletters/"+url.PathEscape(id), &out)
 }
 
+func (c *client) Hold(ctx context.Context, destination, by, reason string) error {
+	var out struct{}
+	return c.post(ctx, "/api/v1/hold", app.HoldRequest{Destination: destination, Reason: reason, By: by}, &out)
+}
+
+func (c *client) Release(ctx context.Context, destination, by string) (*app.Hold, error) {
+	var was app.Hold
+	err := c.post(ctx, "/api/v1/release", app.HoldRequest{Destination: destination, By: by}, &was)
+	return &was, err
+}
+
+// post sends a value and reads the answer.
+func (c *client) post(ctx context.Context, path string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return c.send(ctx, http.MethodPost, path, body, out)
+}
+
 // ask runs a question against the engine and closes what it opened.
 func ask[T any](ctx context.Context, s *session, f func(context.Context, app.Admin) (T, error)) (T, error) {
 	var zero T

@@ -104,7 +104,7 @@ func newRoot(p IO) *cobra.Command {
 	}
 	for _, add := range []func(*session) *cobra.Command{
 		newDemo, newServe, newStatus, newSimulate, newCheck, newBacktest, newDecode, newVehicle, newOutbox, newDeadletter,
-		newErase, newExport, newPassword, newVersion,
+		newHold, newRelease, newBackup, newRestore, newErase, newExport, newPassword, newVersion,
 	} {
 		root.AddCommand(add(s))
 	}

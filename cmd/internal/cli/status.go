@@ -84,7 +84,17 @@ func (s *session) printStatus(st *app.Status) {
 			if x.Disabled {
 				breaker = "disabled"
 			}
+			if x.Held {
+				breaker = "held"
+			}
 			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%d\t%d\t%s\n", x.Name, breaker, x.Pending, oldest, x.Delivered, x.Dead+x.Expired, x.LastError)
+		}
+	}
+	if len(st.Holds) > 0 {
+		fmt.Fprintln(w, "\nHELD (nothing is sent)\tSINCE\tBY\tREASON")
+		for i := range st.Holds {
+			h := &st.Holds[i]
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", h.Name(), h.Since.Format(time.RFC3339), h.By, h.Reason)
 		}
 	}
 	if len(st.Held) > 0 {

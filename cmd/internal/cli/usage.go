@@ -12,7 +12,7 @@ import (
 // refused by name, so that nobody looks for a typing error.
 func laterCommand(name string) bool {
 	switch name {
-	case "sniff", "import", "test", "explain", "rules", "hold", "release", "discard", "backup", "restore", "upgrade":
+	case "sniff", "import", "test", "explain", "rules", "discard", "upgrade":
 		return true
 	}
 	return false

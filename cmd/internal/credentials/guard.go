@@ -75,6 +75,16 @@ func (g *Guard) Client(secret string) (name string, ok bool) {
 	return tok.Name, ok && tok.May(Events)
 }
 
+// Name is the name of the token that a request came with, for what is written down about it; "" when nobody
+// needs one.
+func (g *Guard) Name(r *http.Request) string {
+	if g.opts.Tokens == nil {
+		return ""
+	}
+	tok, _ := g.opts.Tokens.Find(bearer(r))
+	return tok.Name
+}
+
 // admit answers a request that may not pass, and reports whether it may.
 func (g *Guard) admit(w http.ResponseWriter, r *http.Request, role Role) bool {
 	if role == Open {

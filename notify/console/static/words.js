@@ -16,7 +16,7 @@ const chinese = {
   "Nothing has happened yet.": "暂无记录。", left: "剩余", over: "超出", "due at": "到期", since: "始于", "assumed in order": "视为正常", min: "分钟", h: "小时", d: "天", now: "刚刚", yes: "是", no: "否", km: "公里",
   "owner reacted": "车主反应", "last service": "上次保养", "readings not believed": "存疑读数", "may not be called": "不可致电",
   installation: "安装", version: "版本", rules: "规则", clock: "时钟", lag: "积压", "a crash would replay": "崩溃需重放", records: "条", "dead letters": "死信", starts: "启动次数",
-  Sources: "来源", Destinations: "目的地", clients: "连接", refused: "拒收", healthy: "正常", open: "熔断", disabled: "已停用", "half-open": "试探", failed: "失败", outbox: "待发送", "oldest waits": "最久等待",
+  Sources: "来源", Destinations: "目的地", clients: "连接", refused: "拒收", healthy: "正常", open: "熔断", disabled: "已停用", held: "已暂停发送", "half-open": "试探", failed: "失败", outbox: "待发送", "oldest waits": "最久等待",
   "No webhook is configured: events are kept, nobody is told.": "未配置 webhook:事件保留,无人接收。", "Nothing is held back.": "没有被拦截的消息。", "No dead letter: every message was understood and delivered.": "没有死信:所有消息均已处理并送达。", "Dead letters": "死信",
   "Intake has stopped": "已停止接收数据",
   "Connection to the engine lost. Trying again; what you see is as of": "与引擎的连接已断开,正在重连;当前显示截至", "This engine asks for a token": "请输入访问令牌", "A token with role read or admin, from the engine's tokens file.": "引擎令牌文件中角色为 read 或 admin 的令牌。", Continue: "继续", "newest": "最近", "of": "共",

@@ -43,6 +43,7 @@ type Journal struct {
 	spare    []*openFrame
 	idle     bool         // the syncer waits on wake
 	retain   bool         // there may be segments to remove
+	pins     int          // Pin: while above 0 none is removed
 	shed     int64        // bytes of segments to remove although Keep would keep them
 	rolls    []chan error // who waits for a new segment
 	closing  bool         // Close was called

@@ -42,7 +42,7 @@ func (j *Journal) allTrimmed(s *segment) bool {
 
 // removable returns the oldest segment when it may go and nothing keeps it, else nil. mu is held.
 func (j *Journal) removable() *segment {
-	if len(j.segments) < 2 || !j.allTrimmed(j.segments[1]) {
+	if j.pins > 0 || len(j.segments) < 2 || !j.allTrimmed(j.segments[1]) {
 		return nil
 	}
 	oldest := j.segments[0]

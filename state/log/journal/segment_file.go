@@ -98,6 +98,7 @@ type segment struct {
 	path        string
 	start       int64 // of the first frame in the file
 	size        int64 // bytes with frames in them; the file may be longer
+	durable     int64 // bytes with durable frames, of the one being written
 	lastArrival int64 // highest up to and with its last frame
 }
 
@@ -127,7 +128,10 @@ func openSegment(fs vfs.FS, path string) (*segment, error) {
 }
 
 // listSegments opens all segments of dir in order and checks that they belong together.
-func listSegments(fs vfs.FS, dir string) ([]*segment, error) {
+func listSegments(fs vfs.FS, dir string) ([]*segment, error) { return listBefore(fs, dir, noEnd) }
+
+// listBefore is listSegments of those that begin before a frame.
+func listBefore(fs vfs.FS, dir string, end uint64) ([]*segment, error) {
 	names, err := fs.List(dir)
 	if err != nil {
 		return nil, fmt.Errorf("journal: list %s: %w", dir, err)
@@ -135,7 +139,7 @@ func listSegments(fs vfs.FS, dir string) ([]*segment, error) {
 	slices.Sort(names)
 	var segs []*segment
 	for _, name := range names {
-		if _, ok := parseSegmentName(name); !ok {
+		if first, ok := parseSegmentName(name); !ok || first >= end {
 			continue
 		}
 		s, err := openSegment(fs, fs.PathJoin(dir, name))

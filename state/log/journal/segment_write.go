@@ -58,6 +58,7 @@ func fillSegment(o *Options, f vfs.File, h segmentHeader, path string, fill func
 		}
 		seg.size += n
 	}
+	seg.durable = seg.size
 	return seg, synced(path, f.Sync())
 }
 

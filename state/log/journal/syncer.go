@@ -235,7 +235,8 @@ func (j *Journal) settle(group []*openFrame) {
 		}
 	}
 	j.durableSeq = j.writer.durableSeq
-	j.ring.evict(j.opts.Memory) // published frames are durable now: the syncer does one group at a time
+	j.writer.seg.durable = j.writer.seg.size // the group was synced to its last frame
+	j.ring.evict(j.opts.Memory)              // published frames are durable now: the syncer does one group at a time
 	j.wakeDurables()
 	j.space.Broadcast()
 }

@@ -25,6 +25,7 @@ const (
 	refusing       // now and then, for good
 	forgetful      // takes everything and says it did not
 	moods
+	deaf // takes nothing
 )
 
 // receivers are the world outside: they outlive every crash.
@@ -36,6 +37,7 @@ type receivers struct {
 	refused map[string]map[string]bool
 	ended   map[string]bool // "endpoint id" of what the log has as delivered when the engine starts
 	repeats int
+	calls   int
 	wrong   []string
 }
 
@@ -53,13 +55,21 @@ func (r *receivers) be(m mood) {
 	r.mood = m
 }
 
+// heard is how often anybody was called.
+func (r *receivers) heard() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.calls
+}
+
 // take decides what a receiver does with a message, and remembers it.
 func (r *receivers) take(e *notify.Entry) (notify.Answer, time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.calls++
 	no := notify.Answer{Outcome: notify.Retry, Detail: "not now"}
 	switch {
-	case r.mood == failing && r.rng.IntN(4) == 0, r.mood == slow && r.rng.IntN(8) == 0:
+	case r.mood == deaf, r.mood == failing && r.rng.IntN(4) == 0, r.mood == slow && r.rng.IntN(8) == 0:
 		return no, 0
 	case r.mood == refusing && r.rng.IntN(6) == 0:
 		r.refused[e.Endpoint][e.ID] = true

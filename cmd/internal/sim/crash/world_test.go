@@ -251,6 +251,12 @@ func (l *life) Acked(id uint64, err error) {
 func (w *world) run(script []step) {
 	w.t.Helper()
 	w.start()
+	w.play(script)
+}
+
+// play lives through a part of a script.
+func (w *world) play(script []step) {
+	w.t.Helper()
 	for _, s := range script {
 		if s.kind == reload {
 			w.settle(false)
