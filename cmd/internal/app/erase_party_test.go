@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/milepost-io/milepost/notify"
 	"github.com/milepost-io/milepost/state/erasure"
 )
@@ -156,5 +158,40 @@ func TestEraseAndReturnAtOnce(t *testing.T) {
 	s.start()
 	if again := s.dump(canaryOwner, formerOwner); again != got {
 		t.Errorf("a replay of the log comes to\n%s", difference(again, got))
+	}
+}
+
+// A backup of before, restored with the list: who was erased since is erased again, also who has come back.
+func TestErasedStayErasedAfterARestore(t *testing.T) {
+	s := newSite(t)
+	s.start()
+	s.live(canaryVIN)
+	s.neighbours()
+	s.applied()
+	s.stop()
+	backup := vfs.NewMem()
+	if ok, err := vfs.Clone(s.fs, backup, "data", "data", vfs.CloneSync); !ok || err != nil {
+		t.Fatalf("clone: %v, %v", ok, err)
+	}
+	s.start()
+	s.erase(erasure.Vehicle, canaryVIN)
+	s.erase(erasure.Party, canaryOwner)
+	s.take(profileOf(canaryVIN, otherOwner, "x"))
+	s.stop()
+
+	again := newSite(t)
+	again.fs = backup
+	if err := erasure.Copy(s.fs, "data/"+erasure.ListFile, backup, "data"); err != nil {
+		t.Fatal(err)
+	}
+	again.start()
+	again.applied()
+	if n, err := again.core.EraseListed(again.ctx(), 0); n != 2 || err != nil {
+		t.Fatalf("%d ids erased again, %v; want the vehicle and its owner", n, err)
+	}
+	again.until("the erasures are done", func() bool { return again.core.Erasing() == 0 })
+	again.wantGone(canaryVIN, canaryOwner, canaryPhone)
+	if !strings.Contains(again.dump(), otherVIN) {
+		t.Error("somebody else has gone")
 	}
 }
