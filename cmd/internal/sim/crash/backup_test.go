@@ -70,9 +70,12 @@ func calm(script []step) []step {
 // pileUp goes on until something waits for receivers that take nothing, and returns the step reached.
 func (w *world) pileUp(script []step, at int) int {
 	w.t.Helper()
+	w.to.be(deaf)
+	w.rest(false) // calls that are under way may still be heard
 	for ; w.waiting() == 0 && at < len(script); at++ {
-		w.to.be(deaf)
 		w.play(script[at : at+1])
+		w.to.be(deaf)
+		w.rest(false)
 	}
 	return at
 }
