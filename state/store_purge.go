@@ -16,7 +16,7 @@ import (
 
 // manifestBytes is the size from which the manifest may be begun anew. It is small so that Purge can have
 // it done: Pebble asks besides that the edits since then outnumber the tables.
-const manifestBytes = 4 << 10
+const manifestBytes = 16 << 10
 
 // KeySpans are the parts of a store in which a key of the Events stage may be named: its own documents and
 // rows of its timeline, and whole the small spaces that hold keys of all.
