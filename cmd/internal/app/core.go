@@ -208,6 +208,9 @@ func (c *Core) begin(ctx context.Context, begin func(context.Context) error) err
 			return err
 		}
 	}
+	if err := c.eraseRestored(ctx); err != nil {
+		return err
+	}
 	close(c.intake.open)
 	return nil
 }

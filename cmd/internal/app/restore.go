@@ -30,6 +30,8 @@ type Restored struct {
 	Journal string `json:"journal"`
 	// Lost says what a damaged backup did not have; "" for nothing.
 	Lost string `json:"lost,omitempty"`
+	// Erased says that what the backup held of ids erased since was asked to go.
+	Erased bool `json:"erased,omitempty"`
 }
 
 // RestoreRequest says what to restore from where.
@@ -136,6 +138,22 @@ func (c *Core) readMarks() (err error) {
 	}
 	c.restored, err = readRestored(c.fs, c.opt.Data)
 	return err
+}
+
+// eraseRestored erases again what the backup holds of ids that were erased after it was made, before anything
+// comes in and while all sends are held (S47). Asking twice, after a crash, changes nothing.
+func (c *Core) eraseRestored(ctx context.Context) error {
+	m := c.restored
+	if m == nil || m.Erased {
+		return nil
+	}
+	n, err := c.EraseListed(ctx, m.Backup.UnixMilli())
+	if err != nil {
+		return fmt.Errorf("erase what the backup held: %w", err)
+	}
+	c.log.Info().Int("ids", n).Msg("restored: the ids erased since the backup are erased again")
+	m.Erased = true
+	return m.write(c.fs, c.opt.Data)
 }
 
 // readRestored returns the mark of a data folder, nil when there is none.

@@ -12,7 +12,8 @@ import (
 
 // TestBackup backs the engine up under MQTT load, lets it go on and dies, and restores the backup into an empty
 // folder with another configuration: another machine. Nothing is sent until it is released, vehicles are
-// what they were, and the receivers, who heard the old engine to its end, hear nothing under a second id.
+// what they were, and the receivers, who heard the old engine to its end, hear nothing under a second id. A car
+// that was erased after the backup is in it, and gone from the restored folder.
 func TestBackup(t *testing.T) {
 	const cars = 100
 	owner := newReceiver(t)
@@ -34,6 +35,8 @@ notify:
 	for i := range cars {
 		profiles = append(profiles, fmt.Sprintf(`{"type":"vehicle","vin":"K%03d","profile":{"owner":"O%d","dealer":"D1","plan":"basic"}}`, i, i))
 	}
+	gone, phone := canary("car", 7), canary("phone", 7)
+	profiles = append(profiles, fmt.Sprintf(`{"type":"vehicle","vin":%q,"profile":{"owner":"OX","dealer":"D1","plan":"basic","channels":{"sms":%q}}}`, gone, phone))
 	e.post("[" + strings.Join(profiles, ",") + "]")
 	load := newLoad(e.mqtt, cars)
 	load.run(3000)
@@ -46,6 +49,7 @@ notify:
 	told := strings.TrimSpace(e.run("backup", dir))
 	before := len(owner.all(t))
 	e.until("the engine goes on", 30*time.Second, func() bool { return len(owner.all(t)) > before })
+	e.run("erase", gone)
 	load.stop()
 	e.kill()
 	heard := len(owner.all(t))
@@ -55,7 +59,10 @@ notify:
 	if out := r.run("restore", dir, "--dry-run"); !strings.Contains(out, "every file is as it was written") {
 		t.Error(out)
 	}
-	r.run("restore", dir, "--no-erased")
+	r.run("restore", dir, "--erased", filepath.Join(e.dir, "data", "erased.list"))
+	if len(r.find(gone)) == 0 || len(r.find(phone)) == 0 {
+		t.Error("the backup does not hold the erased car: this proves nothing")
+	}
 	again := owner.repeated()
 	r.start()
 	r.settled()
@@ -64,6 +71,7 @@ notify:
 			t.Errorf("K%03d: %d km were acknowledged before the backup, restored are %v", i, acked[i], v.Odometer.KM)
 		}
 	}
+	r.until("the erased car is gone", 30*time.Second, func() bool { return len(r.find(gone, phone)) == 0 })
 	if got := r.run("status"); !strings.Contains(got, "restored from "+dir) {
 		t.Errorf("status does not say that sends are held:\n%s", got)
 	}
