@@ -100,9 +100,9 @@ func TestDiskReserve(t *testing.T) {
 
 // A source faster than the looks at the disk is stopped by what it has sent.
 func TestFastSourceStops(t *testing.T) {
-	disk := statetest.NewSmallDisk(vfs.NewMem(), "/data", testDisk)
-	c := runCore(t, CoreOptions{Data: "/data", FS: disk, WriteBack: time.Hour, Reserve: 20 << 20, DiskEvery: time.Hour})
-	payload := []byte(strings.Repeat("x", 1<<20))
+	disk := statetest.NewSmallDisk(vfs.NewMem(), "/data", 48<<20)
+	c := runCore(t, CoreOptions{Data: "/data", FS: disk, WriteBack: time.Hour, Reserve: 16 << 20, DiskEvery: time.Hour})
+	payload := []byte(strings.Repeat("x", 256<<10))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -110,8 +110,8 @@ func TestFastSourceStops(t *testing.T) {
 		}
 	}()
 	eventually(t, "intake stops", func() bool { return c.disk.status().IntakeStopped != "" })
-	if u, err := disk.GetDiskUsage(""); err != nil || u.AvailBytes < 20<<20 {
-		t.Errorf("%d bytes are left (%v), the reserve is 20 MiB", u.AvailBytes, err)
+	if u, err := disk.GetDiskUsage(""); err != nil || u.AvailBytes < 16<<20 {
+		t.Errorf("%d bytes are left (%v), the reserve is 16 MiB", u.AvailBytes, err)
 	}
 	c.stop()
 	<-done
