@@ -118,10 +118,15 @@ func (g *Guard) open() error {
 		g.judge(mark)
 	}
 	g.state.Starts++
-	if err := g.save(); err != nil {
+	// The mark goes durably, and before its death is counted: one that came back after a power failure would
+	// be counted again at each start.
+	if err := g.fs.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if err := g.fs.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := SyncDir(g.fs, g.dir); err != nil {
+		return err
+	}
+	if err := g.save(); err != nil {
 		return err
 	}
 	if g.state.Starts < markFrom {
