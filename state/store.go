@@ -257,11 +257,13 @@ func (s *Store) Err() error { return s.health.err() }
 func (s *Store) Health() StoreHealth { return s.health.stats() }
 
 // Close closes the store. What was not flushed is lost to it, not to the log. A store that is
-// stuck is left as it is: its files are whole, and Pebble would wait for what never ends.
+// stuck is left as it is: its files are whole, and Pebble would wait for what never ends. Why it is
+// stuck is an error here only when nobody could have learnt it from Err.
 func (s *Store) Close() error {
 	if s.health.stuck.Load() {
 		return nil
 	}
+	told := s.health.err() != nil
 	done := make(chan error, 1)
 	go func() { done <- s.db.Close() }()
 	limit := time.NewTimer(stopWithin)
@@ -270,6 +272,9 @@ func (s *Store) Close() error {
 	case err := <-done:
 		return s.health.explain("close", err)
 	case <-s.health.stop:
+		if told {
+			return nil
+		}
 		return s.health.err()
 	case <-limit.C:
 		return s.health.explain("close", fmt.Errorf("not within %v", stopWithin))
