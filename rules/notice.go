@@ -22,7 +22,7 @@ type Notice struct {
 	Feedback json.RawMessage `json:"feedback,omitempty"`
 }
 
-// Event is one transition of an alert, a reminder, a lead or the odometer (PRODUCT section 8).
+// Event is one transition of an alert, a reminder, a lead or the odometer.
 type Event struct {
 	ID   string `json:"id"`
 	Type string `json:"type"` // milepost.alert.firing, milepost.reminder.soon, milepost.lead.created, …

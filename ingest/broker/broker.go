@@ -29,6 +29,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/milepost-io/milepost/ingest"
+	"github.com/milepost-io/milepost/ingest/limitlog"
 	"github.com/milepost-io/milepost/ingest/mqtt/receive"
 )
 
@@ -44,7 +45,7 @@ import (
 type Broker struct {
 	opts     Options
 	routes   receive.Routes
-	log      *limitedLog
+	log      *limitlog.Logger[cause]
 	counters counters
 
 	listener net.Listener
@@ -72,7 +73,7 @@ func New(opts Options) (*Broker, error) {
 	return &Broker{
 		opts:   opts,
 		routes: rs,
-		log:    newLimitedLog(opts.Logger),
+		log:    limitlog.New(opts.Logger, causes),
 		large:  semaphore.NewWeighted(largeBudget),
 		conns:  make(map[*conn]struct{}),
 
@@ -147,7 +148,7 @@ func (b *Broker) newServer() *mqtt.Server {
 	return mqtt.New(&mqtt.Options{
 		Capabilities:            c,
 		ClientNetReadBufferSize: 8 << 10,
-		Logger:                  b.log.slog(),
+		Logger:                  mochiLog(b.log),
 		SysTopicResendInterval:  never,
 	})
 }
@@ -173,7 +174,7 @@ func (b *Broker) drain() {
 		c.window.AwaitDrained()
 	}
 	if timedOut.Load() {
-		b.log.warn(causeDrain).Msg("mqtt broker stopped before everything taken was durable; clients send again what was not acknowledged")
+		b.log.Warn(causeDrain).Msg("mqtt broker stopped before everything taken was durable; clients send again what was not acknowledged")
 	}
 	closeAll(conns)
 }

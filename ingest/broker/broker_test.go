@@ -318,10 +318,3 @@ func TestBusyPortIsToldFromOtherErrors(t *testing.T) {
 		t.Fatalf("error %v, expected address in use", err)
 	}
 }
-
-func TestLogLinesOnceAMinute(t *testing.T) {
-	l := &limitedLog{}
-	if !l.due(causeTopic) || l.due(causeTopic) || !l.due(causeQoS2) {
-		t.Fatal("a cause is due once a minute, each by itself")
-	}
-}

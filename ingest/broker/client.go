@@ -128,12 +128,12 @@ func (b *Broker) authenticate(c *conn, cl *mqtt.Client, pk *packets.Packet) bool
 	c.refused = true
 	if c.ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 		b.counters.refusedPending.Add(1)
-		b.log.warn(causePending).Msg("mqtt connection closed before its password was looked at; too many clients connect at once")
+		b.log.Warn(causePending).Msg("mqtt connection closed before its password was looked at; too many clients connect at once")
 		c.Close() // without a word: a CONNACK would say that the password is wrong
 		return false
 	}
 	b.counters.refusedCredentials.Add(1)
-	b.log.warn(causeCredentials).Stringer("remote", c.RemoteAddr()).Str("user", receive.Mask(strings.ToValidUTF8(string(pk.Connect.Username), "?"))).Err(err).
+	b.log.Warn(causeCredentials).Stringer("remote", c.RemoteAddr()).Str("user", receive.Mask(strings.ToValidUTF8(string(pk.Connect.Username), "?"))).Err(err).
 		Msg("mqtt client refused")
 	pause(c.ctx, time.Until(late))
 	return false
@@ -153,7 +153,7 @@ func (b *Broker) Recheck() {
 		who := c.who
 		c.mu.Unlock()
 		if who.name != "" && !b.stands(&who) {
-			b.log.warn(causeRecheck).Str("user", receive.Mask(who.name)).Msg("mqtt connection closed; its user has changed in the users file")
+			b.log.Warn(causeRecheck).Str("user", receive.Mask(who.name)).Msg("mqtt connection closed; its user has changed in the users file")
 			c.Close()
 		}
 	}
@@ -218,7 +218,7 @@ func (b *Broker) offend(name, topic string) {
 		b.offenders[name]++
 	}
 	b.mu.Unlock()
-	b.log.warn(causeWrongClient).Str("user", receive.Mask(name)).Str("topic", receive.MaskTopic(topic)).
+	b.log.Warn(causeWrongClient).Str("user", receive.Mask(name)).Str("topic", receive.MaskTopic(topic)).
 		Msg("mqtt client published for another vehicle; the message goes to the dead letters. A vehicle's user name is the id in its topics, who speaks for others has role gateway")
 }
 

@@ -99,7 +99,7 @@ func (c *conn) writeAcks() {
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		c.broker.counters.slowClosed.Add(1)
-		c.broker.log.warn(causeSlow).Stringer("remote", c.RemoteAddr()).
+		c.broker.log.Warn(causeSlow).Stringer("remote", c.RemoteAddr()).
 			Msg("mqtt client does not read its acknowledgements; connection closed")
 	}
 	c.Close()

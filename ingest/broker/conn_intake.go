@@ -50,7 +50,7 @@ func (c *conn) records(m message) []ingest.Record {
 	route, key := c.broker.routes.Match(m.topic)
 	if route == nil {
 		c.broker.counters.unmatched.Add(1)
-		c.broker.log.warn(causeTopic).Str("topic", receive.MaskTopic(m.topic)).
+		c.broker.log.Warn(causeTopic).Str("topic", receive.MaskTopic(m.topic)).
 			Msg("mqtt topic matches no filter; the message goes to the dead letters, add a filter under mqtt.topics to take it")
 	}
 	if len(m.payload) > ingest.MaxPayload {

@@ -38,7 +38,7 @@ func (h *hook) OnACLCheck(cl *mqtt.Client, filter string, write bool) bool {
 		return true
 	}
 	h.broker.counters.refusedSubscribe.Add(1)
-	h.broker.log.warn(causeSubscribe).Str("client", receive.Mask(cl.ID)).Str("filter", receive.MaskTopic(filter)).
+	h.broker.log.Warn(causeSubscribe).Str("client", receive.Mask(cl.ID)).Str("filter", receive.MaskTopic(filter)).
 		Msg("mqtt subscription refused; the broker takes in and sends nothing, alerts leave by webhook and API")
 	return false
 }
@@ -65,7 +65,7 @@ func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet,
 // maximum when they connected and get the reason.
 func (h *hook) refuseQoS2(cl *mqtt.Client) {
 	h.broker.counters.refusedQoS2.Add(1)
-	h.broker.log.warn(causeQoS2).Str("client", receive.Mask(cl.ID)).
+	h.broker.log.Warn(causeQoS2).Str("client", receive.Mask(cl.ID)).
 		Msg("mqtt publish with QoS 2 refused, connection closed; publish with QoS 1, telemetry is deduplicated by time and seq")
 	if cl.Properties.ProtocolVersion == 5 {
 		_ = cl.WritePacket(packets.Packet{
@@ -85,7 +85,7 @@ func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, er
 	}
 	err := c.take(message{topic: pk.TopicName, payload: pk.Payload, qos: pk.FixedHeader.Qos, packetID: pk.PacketID})
 	if err != nil {
-		h.broker.log.debug().Str("client", receive.Mask(cl.ID)).Err(err).Msg("mqtt publish not taken; connection closed")
+		h.broker.log.Plain.Debug().Str("client", receive.Mask(cl.ID)).Err(err).Msg("mqtt publish not taken; connection closed")
 		cl.Stop(err)
 		return pk, packets.ErrRejectPacket
 	}
@@ -99,7 +99,7 @@ func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, er
 func (h *hook) OnWill(cl *mqtt.Client, will mqtt.Will) (mqtt.Will, error) {
 	c := cl.Net.Conn.(*conn)
 	if err := c.take(message{topic: will.TopicName, payload: will.Payload}); err != nil {
-		h.broker.log.debug().Str("client", receive.Mask(cl.ID)).Err(err).Msg("mqtt will not taken")
+		h.broker.log.Plain.Debug().Str("client", receive.Mask(cl.ID)).Err(err).Msg("mqtt will not taken")
 	}
 	return mqtt.Will{}, nil
 }

@@ -34,7 +34,7 @@ func (b *Broker) accept(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ECONNABORTED):
-			b.log.warn(causeAccept).Err(err).Msg("mqtt cannot accept connections; raise the limit of open files")
+			b.log.Warn(causeAccept).Err(err).Msg("mqtt cannot accept connections; raise the limit of open files")
 			pause(ctx, 100*time.Millisecond)
 		default:
 			return fmt.Errorf("mqtt accept on %s: %w", b.listener.Addr(), err)
@@ -58,7 +58,7 @@ func (b *Broker) admit(nc net.Conn) {
 	if b.stopping || len(b.conns) >= b.opts.MaxClients {
 		b.counters.refusedClients.Add(1)
 		nc.Close()
-		b.log.warn(causeClients).Int("max", b.opts.MaxClients).Msg("mqtt connection refused; too many clients")
+		b.log.Warn(causeClients).Int("max", b.opts.MaxClients).Msg("mqtt connection refused; too many clients")
 		return
 	}
 	c := newConn(b, nc)
@@ -66,7 +66,7 @@ func (b *Broker) admit(nc net.Conn) {
 		if !b.pending.wait(c.from) {
 			b.counters.refusedPending.Add(1)
 			c.Close()
-			b.log.warn(causePending).Stringer("remote", nc.RemoteAddr()).Msg("mqtt connection refused; too many clients have not said yet who they are")
+			b.log.Warn(causePending).Stringer("remote", nc.RemoteAddr()).Msg("mqtt connection refused; too many clients have not said yet who they are")
 			return
 		}
 		c.pending = true
@@ -98,7 +98,7 @@ func (b *Broker) establish(c *conn) (err error) {
 			if c.intake.busy {
 				panic(p)
 			}
-			b.log.error(causePanic).Interface("panic", p).Bytes("stack", debug.Stack()).
+			b.log.Error(causePanic).Interface("panic", p).Bytes("stack", debug.Stack()).
 				Msg("mqtt decoder panicked; connection closed")
 			err = packets.ErrMalformedPacket
 		}
@@ -142,19 +142,19 @@ func (b *Broker) report(c *conn, err error) {
 		// Counted and logged when it was.
 	case err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
 		errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ECONNRESET), errors.Is(err, context.Canceled):
-		b.log.debug().Stringer("remote", c.RemoteAddr()).AnErr("cause", err).Msg("mqtt connection ended")
+		b.log.Plain.Debug().Stringer("remote", c.RemoteAddr()).AnErr("cause", err).Msg("mqtt connection ended")
 	case errors.As(err, &handshake):
 		b.counters.refusedTLS.Add(1)
-		b.log.warn(causeTLS).Stringer("remote", c.RemoteAddr()).Err(err).Msg(handshake.explain())
+		b.log.Warn(causeTLS).Stringer("remote", c.RemoteAddr()).Err(err).Msg(handshake.explain())
 	case errors.Is(err, packets.ErrPacketTooLarge):
 		b.counters.refusedSize.Add(1)
-		b.log.warn(causeSize).Stringer("remote", c.RemoteAddr()).
+		b.log.Warn(causeSize).Stringer("remote", c.RemoteAddr()).
 			Msg("mqtt packet over 16 MiB; connection closed, send smaller packets")
 	case errors.As(err, &code) && code.Code < packets.ErrUnspecifiedError.Code, errors.Is(err, packets.ErrRejectPacket):
 		// Ended by us and counted there.
 	default:
 		b.counters.refusedProtocol.Add(1)
-		b.log.warn(causeProtocol).Stringer("remote", c.RemoteAddr()).Err(err).
+		b.log.Warn(causeProtocol).Stringer("remote", c.RemoteAddr()).Err(err).
 			Msg("mqtt client broke the protocol; connection closed")
 	}
 }

@@ -83,13 +83,13 @@ func (s *session) drain() {
 	select {
 	case <-s.done:
 	case <-ctx.Done():
-		s.source.log.warn(causeDrain).Msg("kafka: partitions are taken away while their records wait for the log; they will come again and change nothing")
+		s.source.log.Warn(causeDrain).Msg("kafka: partitions are taken away while their records wait for the log; they will come again and change nothing")
 	}
 	for !s.idle() {
 		select {
 		case <-s.settled:
 		case <-ctx.Done():
-			s.source.log.warn(causeDrain).Msg("kafka: partitions are taken away before their last records are durable; they will come again and change nothing")
+			s.source.log.Warn(causeDrain).Msg("kafka: partitions are taken away before their last records are durable; they will come again and change nothing")
 			s.commit()
 			return
 		}
@@ -187,11 +187,11 @@ func (s *session) stopLocked(p *partition, reason string) {
 	p.notBefore = time.Now().Add(s.source.opts.RetryStopped)
 	p.tries++
 	if p.stopped == reason {
-		s.source.log.error(causeStopped).Str("partition", p.label).Str("reason", reason).Msg("kafka: still nothing is taken from a partition")
+		s.source.log.Error(causeStopped).Str("partition", p.label).Str("reason", reason).Msg("kafka: still nothing is taken from a partition")
 		return
 	}
 	p.stopped = reason
-	s.source.log.log.Error().Str("partition", p.label).Str("reason", reason).Msg("kafka: nothing is taken from a partition any more; the others go on")
+	s.source.log.Plain.Error().Str("partition", p.label).Str("reason", reason).Msg("kafka: nothing is taken from a partition any more; the others go on")
 }
 
 // askMetadata makes the keeper look who leads what.
@@ -245,7 +245,7 @@ func (s *session) keep(ctx context.Context) {
 		case ctx.Err() != nil:
 		case err != nil:
 			failures++
-			s.source.log.warn(causeMetadata).Err(s.source.opts.Cluster.Explain(err)).Msg("kafka: the cluster does not say who leads what; trying again")
+			s.source.log.Warn(causeMetadata).Err(s.source.opts.Cluster.Explain(err)).Msg("kafka: the cluster does not say who leads what; trying again")
 		default:
 			failures = 0
 			if grown && time.Since(begun) > rejoinPause {
@@ -269,7 +269,7 @@ func (s *session) follow(ctx context.Context) (grown bool, err error) {
 		}
 	}
 	if len(missing) > 0 {
-		s.source.log.warn(causeMissing).Strs("topics", missing).Msg("kafka: topics that do not exist, or that we may not see; make them, or look at kafka.topics")
+		s.source.log.Warn(causeMissing).Strs("topics", missing).Msg("kafka: topics that do not exist, or that we may not see; make them, or look at kafka.topics")
 	}
 	var again []*partition
 	s.mu.Lock()

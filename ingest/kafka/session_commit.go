@@ -56,7 +56,7 @@ func (s *session) commitFailed(err error) {
 	if errors.Is(err, kafka.IllegalGeneration) || errors.Is(err, kafka.UnknownMemberId) || errors.Is(err, kafka.RebalanceInProgress) {
 		return // a new generation is on its way
 	}
-	s.source.log.warn(causeCommit).Err(s.source.opts.Cluster.Explain(err)).Msg("kafka: offsets cannot be committed; trying again. What is taken is safe and would come again after a restart, changing nothing")
+	s.source.log.Warn(causeCommit).Err(s.source.opts.Cluster.Explain(err)).Msg("kafka: offsets cannot be committed; trying again. What is taken is safe and would come again after a restart, changing nothing")
 }
 
 // tellPositions passes on how far each origin is durable.

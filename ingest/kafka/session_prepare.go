@@ -24,7 +24,7 @@ func (s *session) prepare(ctx context.Context) bool {
 		}
 		err = s.source.opts.Cluster.Explain(err)
 		s.setFailure(err)
-		s.source.log.warn(causePrepare).Err(err).Msg("kafka: cannot find out where to begin; trying again")
+		s.source.log.Warn(causePrepare).Err(err).Msg("kafka: cannot find out where to begin; trying again")
 		pause(ctx, backoff(failures), nil)
 	}
 }
@@ -270,7 +270,7 @@ func (s *session) bounds(ctx context.Context, parts []*partition) (map[*partitio
 		if r := res.Topics[p.topic][i]; r.Error == nil && r.FirstOffset >= 0 && r.LastOffset >= r.FirstOffset {
 			out[p] = bounds{r.FirstOffset, r.LastOffset}
 		} else {
-			s.source.log.warn(causePartition).Err(r.Error).Str("partition", p.label).Msg("kafka: the broker does not say where a partition begins; trying again")
+			s.source.log.Warn(causePartition).Err(r.Error).Str("partition", p.label).Msg("kafka: the broker does not say where a partition begins; trying again")
 		}
 	}
 	return out, nil

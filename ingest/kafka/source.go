@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/milepost-io/milepost/ingest/limitlog"
 )
 
 // Source takes the messages of topics as a member of a consumer group.
@@ -22,7 +24,7 @@ import (
 type Source struct {
 	opts     Options
 	names    []string
-	log      *limitedLog
+	log      *limitlog.Logger[cause]
 	balancer *stickyBalancer
 	stats    counters
 	// sinkEnded ends the taking.
@@ -43,7 +45,7 @@ func New(o Options) (*Source, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	s := &Source{opts: o, log: newLimitedLog(o.Logger), balancer: newStickyBalancer(), ids: map[string]topicID{}}
+	s := &Source{opts: o, log: limitlog.New(o.Logger, causes), balancer: newStickyBalancer(), ids: map[string]topicID{}}
 	for _, t := range o.Topics {
 		s.names = append(s.names, t.Name)
 	}
@@ -85,7 +87,7 @@ func (s *Source) leave(group *kafka.ConsumerGroup, client *client, conns *conns)
 	select {
 	case <-closed:
 	case <-time.After(s.opts.DrainTimeout + requestTimeout):
-		s.log.warn(causeDrain).Msg("kafka: the group could not be left in time; its other members wait for the session to end")
+		s.log.Warn(causeDrain).Msg("kafka: the group could not be left in time; its other members wait for the session to end")
 		conns.close()
 		client.close()
 		<-closed
@@ -123,7 +125,7 @@ func (s *Source) follow(ctx context.Context, client *client, group *kafka.Consum
 			err = s.opts.Cluster.Explain(err)
 			s.setFailure(err)
 			s.stats.errors.Add(1)
-			s.log.warn(causeGroup).Err(err).Str("group", s.opts.Group).Msg("kafka: cannot join the group; trying again")
+			s.log.Warn(causeGroup).Err(err).Str("group", s.opts.Group).Msg("kafka: cannot join the group; trying again")
 		default:
 			s.serve(client, gen)
 		}

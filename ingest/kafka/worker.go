@@ -43,7 +43,7 @@ func (w *worker) work(ctx context.Context) {
 			err = w.source.opts.Cluster.Explain(err)
 			w.setFailure(err)
 			w.source.stats.errors.Add(1)
-			w.source.log.warn(causeFetch).Err(err).Int32("broker", w.broker).Msg("kafka: cannot fetch; trying again")
+			w.source.log.Warn(causeFetch).Err(err).Int32("broker", w.broker).Msg("kafka: cannot fetch; trying again")
 			pause(ctx, backoff(failures), nil)
 		case !progress && time.Since(start) < 5*time.Millisecond:
 			pause(ctx, backoff(0), nil) // a broker that does not wait as it was asked to
@@ -143,7 +143,7 @@ func (w *worker) refused(ctx context.Context, p *partition, err kafka.Error) {
 		w.askMetadata()
 		w.postpone(p)
 		if !moving(err) {
-			w.source.log.warn(causePartition).Err(err).Str("partition", p.label).Msg("kafka: the broker refuses a partition; trying again")
+			w.source.log.Warn(causePartition).Err(err).Str("partition", p.label).Msg("kafka: the broker refuses a partition; trying again")
 		}
 	}
 }
@@ -263,7 +263,7 @@ func (w *worker) unreadable(p *partition, e *batchError, rest []byte, highWater 
 	p.badTries++
 	w.source.stats.errors.Add(1)
 	if p.badTries < badTries {
-		w.source.log.warn(causeBatch).Err(e).Str("partition", p.label).Msg("kafka: a batch cannot be read; fetching it again")
+		w.source.log.Warn(causeBatch).Err(e).Str("partition", p.label).Msg("kafka: a batch cannot be read; fetching it again")
 		w.postpone(p)
 		return nil
 	}
@@ -276,7 +276,7 @@ func (w *worker) unreadable(p *partition, e *batchError, rest []byte, highWater 
 		return nil
 	}
 	e.base = max(e.base, p.next)
-	w.source.log.error(causeBatch).Err(e).Str("partition", p.label).Int64("last", last).Msg("kafka: a batch cannot be read; it goes to the dead letters and is left out")
+	w.source.log.Error(causeBatch).Err(e).Str("partition", p.label).Int64("last", last).Msg("kafka: a batch cannot be read; it goes to the dead letters and is left out")
 	w.source.stats.unreadable.Add(1)
 	w.entries.unreadable(p, e, last)
 	p.next, p.badTries = last+1, 0

@@ -73,7 +73,7 @@ func (c *connection) enter(s *session) {
 	}
 	c.session = s
 	if c.opened > 1 && !s.kept {
-		c.sub.log.warn(causeForgotten).Str("client_id", c.id).
+		c.sub.log.Warn(causeForgotten).Str("client_id", c.id).
 			Msg("mqtt broker has forgotten the session: what arrived while nobody was connected is lost there; have it persist sessions")
 	}
 }
@@ -94,9 +94,9 @@ func (c *connection) report(d diagnosis) {
 	c.mu.Lock()
 	c.trouble, c.ready = d.text+": "+d.err.Error(), false
 	c.mu.Unlock()
-	event := c.sub.log.warn
+	event := c.sub.log.Warn
 	if d.refusal {
-		event = c.sub.log.error
+		event = c.sub.log.Error
 	}
 	event(d.cause).Str("client_id", c.id).Str("broker", c.sub.address.addr).Err(d.err).Msg(d.text)
 }
@@ -153,7 +153,7 @@ func (s *session) subscribe(ctx context.Context, filters []string) (refused []st
 			if granted >= refusedQoS {
 				refused = append(refused, filters[i])
 			} else if granted == 0 {
-				s.c.sub.log.warn(causeQoS0).Str("filter", filters[i]).
+				s.c.sub.log.Warn(causeQoS0).Str("filter", filters[i]).
 					Msg("mqtt broker grants QoS 0 only: messages are lost whenever the connection or the engine is")
 			}
 		}

@@ -8,12 +8,9 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
-	"github.com/rs/zerolog"
 )
 
 // unreachable is a broker that could not be connected to.
@@ -129,7 +126,7 @@ func (c *connection) deny(filters []string) {
 		} else {
 			text += "; may the user read it?"
 		}
-		c.sub.log.error(causeSubscribe).Str("client_id", c.id).Msg(text)
+		c.sub.log.Error(causeSubscribe).Str("client_id", c.id).Msg(text)
 	}
 	c.mu.Lock()
 	c.refused = text
@@ -156,32 +153,3 @@ const (
 	causeDrain
 	causes
 )
-
-// limitedLog logs once a minute per cause: what fails is tried again, and what one message does wrong the
-// next does too.
-type limitedLog struct {
-	log  zerolog.Logger
-	last [causes]atomic.Int64 // Unix seconds
-}
-
-func newLimitedLog(log zerolog.Logger) *limitedLog { return &limitedLog{log: log} }
-
-// warn and error return nil, which swallows the line, when the cause was logged within the last minute.
-func (l *limitedLog) warn(c cause) *zerolog.Event {
-	if !l.due(c) {
-		return nil
-	}
-	return l.log.Warn()
-}
-
-func (l *limitedLog) error(c cause) *zerolog.Event {
-	if !l.due(c) {
-		return nil
-	}
-	return l.log.Error()
-}
-
-func (l *limitedLog) due(c cause) bool {
-	now, last := time.Now().Unix(), l.last[c].Load()
-	return now-last >= 60 && l.last[c].CompareAndSwap(last, now)
-}

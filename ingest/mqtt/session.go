@@ -192,7 +192,7 @@ func (s *session) records(m paho.Message, cut []byte) []ingest.Record {
 	route, key := sub.routes.Match(topic)
 	if route == nil {
 		sub.counters.unmatched.Add(1)
-		sub.log.warn(causeTopic).Str("topic", receive.MaskTopic(topic)).Str("client_id", s.c.id).
+		sub.log.Warn(causeTopic).Str("topic", receive.MaskTopic(topic)).Str("client_id", s.c.id).
 			Msg("mqtt topic matches no filter of mqtt.topics; the message goes to the dead letters. Was the filter removed? The broker keeps a subscription until it is told: change mqtt.connect.client_id")
 	}
 	if m.Retained() {
@@ -295,7 +295,7 @@ func (s *session) leaveOr(ctx context.Context, err error) error {
 	s.leaving.Store(true)
 	timer := time.AfterFunc(s.c.sub.opts.DrainTimeout, func() {
 		if s.window.Close() {
-			s.c.sub.log.warn(causeDrain).Msg("mqtt subscriber stopped before everything taken was durable; the broker sends again what was not acknowledged")
+			s.c.sub.log.Warn(causeDrain).Msg("mqtt subscriber stopped before everything taken was durable; the broker sends again what was not acknowledged")
 		}
 	})
 	defer timer.Stop()

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/milepost-io/milepost/ingest/limitlog"
 	"github.com/milepost-io/milepost/ingest/mqtt/receive"
 )
 
@@ -27,7 +28,7 @@ type Subscriber struct {
 	opts        SubscriberOptions
 	address     brokerAddress
 	routes      receive.Routes
-	log         *limitedLog
+	log         *limitlog.Logger[cause]
 	counters    counters
 	connections []*connection
 
@@ -49,7 +50,7 @@ func NewSubscriber(opts SubscriberOptions) (*Subscriber, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Subscriber{opts: opts, address: address, routes: routes, log: newLimitedLog(opts.Logger), subscribed: make(chan struct{})}
+	s := &Subscriber{opts: opts, address: address, routes: routes, log: limitlog.New(opts.Logger, causes), subscribed: make(chan struct{})}
 	s.waitingFor.Store(int64(opts.Connections))
 	for i := range opts.Connections {
 		s.connections = append(s.connections, s.newConnection(i))

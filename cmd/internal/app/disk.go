@@ -72,7 +72,7 @@ func newDisk(o CoreOptions, l zerolog.Logger) *disk {
 // would only wait in memory.
 func (d *disk) waits(path string, err error) {
 	if d.intake != nil {
-		d.intake.gate.close(fmt.Sprintf("the disk of %s is full", d.dir))
+		d.intake.gate.close((&DiskStatus{IntakeStopped: stoppedFull}).why(d.dir))
 		d.nudge()
 	}
 }

@@ -176,7 +176,7 @@ type Webhook struct {
 	AllowPrivate bool     `key:"allow_private" default:"false" doc:"permits http, loopback and private addresses"`
 }
 
-// later are keys of PRODUCT that a coming version reads: refused by name, not as unknown.
+// later are keys that a coming version reads: refused by name, not as unknown.
 func later(path string) bool {
 	switch path {
 	case "vehicle_defaults", "policy.quiet_hours", "policy.caps", "policy.inhibit", "policy.escalate", "policy.back_off", "retention.services", "segments":
