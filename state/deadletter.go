@@ -45,7 +45,7 @@ func DecodeDeadLetter(b []byte) (DeadLetter, error) {
 // Names reports whether the dead letter is about an id or holds bytes that name it.
 func (l *DeadLetter) Names(id string) bool {
 	b := []byte(id)
-	return l.Key == id || l.Sub == id || Names([]byte(l.Topic), b) || Names([]byte(l.Detail), b) || Names(l.Payload, b)
+	return l.Key == id || l.Sub == id || Names([]byte(l.Source), b) || Names([]byte(l.Topic), b) || Names([]byte(l.Detail), b) || Names(l.Payload, b)
 }
 
 // Names reports whether text holds an id with nothing around it that could belong to a longer one.

@@ -59,7 +59,7 @@ func (b *blanker) vehicleEvent(off log.Offset, r *log.Record) bool {
 	}
 	h, quarantined := b.look(r)
 	switch {
-	case quarantined && b.namesAny(r.Payload, r.Topic):
+	case quarantined && b.namesAny(r.Payload, r.Source, r.Topic):
 	case len(b.parties) == 0:
 		return false
 	case h.Type == ingest.Vehicle:
@@ -148,7 +148,7 @@ func (b *blanker) partyEvent(off log.Offset, r *log.Record) bool {
 		return false
 	}
 	if !ok {
-		if _, quarantined := b.look(r); !quarantined || !b.namesAny(r.Payload, r.Topic) {
+		if _, quarantined := b.look(r); !quarantined || !b.namesAny(r.Payload, r.Source, r.Topic) {
 			return false
 		}
 	}

@@ -314,6 +314,7 @@ func (s *site) neighbours() {
 		s.take(
 			fmt.Sprintf(`%s: {"type":"vehicle","vin":%q,"profile":{"plan":"p","owner":%q,"dealer":"D2"}}`, vin, vin, owner),
 			telemetryOf(vin, 9500, 80), telemetryOf(vin, 9501, 115),
+			vin+`: {"type":"telemetry","vin":"`+canaryVIN+`","signals":{"odometer":1}}`, // quarantined under another key
 		)
 	}
 }

@@ -19,9 +19,10 @@ import (
 // are for reading.
 type Edit func(p log.Partition, off log.Offset, r *log.Record) (changed bool)
 
-// Blank leaves of a record its place, kind, arrival, source and origin: the rest of its bytes become zero.
+// Blank leaves of a record its place, kind, arrival and origin: the rest of its bytes become zero.
 func Blank(r *log.Record) {
 	clear(r.Key)
+	clear(r.Source) // it may name a client
 	clear(r.Topic)
 	clear(r.Payload)
 	r.Erased = true
