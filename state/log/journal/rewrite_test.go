@@ -84,7 +84,10 @@ func checkBlanked(t *testing.T, o Options, n int, all bool) {
 		i := int(e.Offset)*testShards.total() + part
 		want := secretRecord(i)
 		if e.Record.Erased {
-			want.Erased, want.Key, want.Topic, want.Payload = true, make([]byte, len(want.Key)), make([]byte, len(want.Topic)), make([]byte, len(want.Payload))
+			want.Erased = true
+			for _, b := range []*[]byte{&want.Key, &want.Source, &want.Topic, &want.Payload} {
+				*b = make([]byte, len(*b))
+			}
 		}
 		if d := logtest.Diff(&e.Record, &want); d != "" {
 			t.Fatalf("record %d: %s", i, d)
