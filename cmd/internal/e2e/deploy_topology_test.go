@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -33,6 +34,7 @@ func startTopology(t *testing.T) *topology {
 	t.Helper()
 	const script = deployed + "local/up"
 	top := &topology{t: t, addrs: map[string]string{}}
+	base := t.TempDir() // removed after the clean-up below, which needs it
 	t.Cleanup(func() {
 		if _, err := os.Stat(top.dir); err != nil {
 			return
@@ -49,7 +51,7 @@ func startTopology(t *testing.T) *topology {
 	})
 	// A port that another process takes between the choice and the start costs another try.
 	for try := 1; ; try++ {
-		top.dir = filepath.Join(t.TempDir(), "topology")
+		top.dir = filepath.Join(base, fmt.Sprint("topology-", try))
 		cmd := exec.Command(script, top.dir)
 		cmd.Env = append(os.Environ(), "PORTS=free")
 		out, err := cmd.CombinedOutput()
