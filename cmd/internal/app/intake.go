@@ -122,8 +122,9 @@ func (in *intake) recent() []heard {
 }
 
 // Take implements ingest.Sink. Records of one call may go to several partitions; the source is told once,
-// when the last of them is durable; while there is no room on the disk it waits. Those of one partition go in together: a request of which a crash had
-// left a part would be taken for a repetition when it is sent again, and the rest of it lost (S5, E4).
+// when the last of them is durable; while there is no room on the disk it waits. Those of one partition go in
+// together: a request of which a crash had left a part would be taken for a repetition when it is sent again,
+// and the rest of it lost (S5, E4).
 func (in *intake) Take(recs []ingest.Record, ack ingest.Acker, id uint64) error {
 	return in.take(recs, ack, id, in.gate.wait)
 }

@@ -25,7 +25,7 @@ import (
 func TestCredentials(t *testing.T) {
 	mosquitto, err := exec.LookPath("mosquitto_pub")
 	if err != nil {
-		t.Skip("mosquitto_pub is not installed")
+		lacks(t, "no mosquitto_pub in PATH: apt-get install mosquitto-clients")
 	}
 	e := newEngine(t, "", "")
 	ca := certtest.New(t, e.dir)

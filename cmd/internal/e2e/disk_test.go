@@ -114,7 +114,7 @@ func mountSmall(t *testing.T, e *engine, dir string) {
 	}
 	err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", smallDisk))
 	if errors.Is(err, syscall.EPERM) {
-		t.Skip("a file system of 64 MiB cannot be mounted: run as root, in a container with CAP_SYS_ADMIN (docker run --privileged)")
+		lacks(t, "a file system of 64 MiB cannot be mounted: run as root, in a container with CAP_SYS_ADMIN (docker run --privileged)")
 	}
 	if err != nil {
 		t.Fatalf("mount a tmpfs of 64 MiB: %v", err)

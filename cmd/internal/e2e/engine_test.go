@@ -263,3 +263,12 @@ func (e *engine) settled() counters {
 	})
 	return c
 }
+
+// lacks ends a test that this machine cannot run: CI must have all that is needed, elsewhere it is skipped.
+func lacks(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
+}
