@@ -77,6 +77,38 @@ func TestGuardCounts(t *testing.T) {
 	}
 }
 
+// A mark that was on disk is counted once, however often the power fails at the starts that follow (E17).
+func TestGuardCountsAMarkOnce(t *testing.T) {
+	p, x := log.Partition{Stream: log.Events}, state.Call{Record: 7}
+	fs := vfs.NewCrashableMem()
+	open := func() *state.Guard {
+		g, err := state.OpenGuard(fs, "/", log.ID{1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	open()
+	g := open()
+	state.GuardCallForTest(g, p, x, true)
+	for _, name := range []string{"/replay.at", "/"} { // the kernel writes back what it has
+		f, err := fs.OpenDir(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 4 {
+		fs = fs.CrashClone(vfs.CrashCloneCfg{})
+		g = open()
+	}
+	if got := g.Condemned(p); len(got) > 0 {
+		t.Errorf("one death condemned %v", got)
+	}
+}
+
 // poison is a step that ends the process, as no recover can prevent, when it handles the word.
 func poison(word string) *funcStep {
 	die := func(on bool) {
